@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cutaway.core import Index
+
+
+@given(st.lists(st.integers(-(2**40), 2**40), unique=True, max_size=50), st.randoms())
+def test_positions_find_every_id_in_any_order(ids, random):
+    index = Index(np.array(ids, dtype=np.int64))
+    wanted = random.sample(ids, len(ids))
+    assert [ids[place] for place in index.positions(wanted)] == wanted
+
+
+def test_take_keeps_ids_and_axis():
+    index = Index(["b", "a", "c"], axis="unit")
+    taken = index.take([2, 0])
+    assert list(taken) == ["c", "b"]
+    assert taken.axis == "unit"
+
+
+def test_digest_depends_on_ids_order_and_axis():
+    base = Index(["a", "b"])
+    assert base.digest == Index(np.array(["a", "b"])).digest
+    assert len({base.digest, Index(["b", "a"]).digest, Index(["a", "b"], axis="unit").digest}) == 3
+
+
+def test_digest_does_not_confuse_boundaries_between_strings():
+    assert Index(["ab", "c"]).digest != Index(["a", "bc"]).digest
+
+
+def test_ids_are_read_only_and_independent_of_the_given_array():
+    given_ids = np.array([3, 1, 2])
+    index = Index(given_ids)
+    given_ids[0] = 9
+    assert list(index) == [3, 1, 2]
+    with pytest.raises(ValueError, match="read-only"):
+        index.ids[0] = 5
+
+
+def test_membership():
+    index = Index(["x", "y"])
+    assert "x" in index
+    assert "z" not in index
+
+
+def test_empty_index():
+    assert len(Index([])) == 0
+    assert Index([]).positions([]).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "error", "message"),
+    [
+        ([1, 2, 1], ValueError, "ids must be unique, got 1 2 times; make every id distinct"),
+        ([[1, 2]], ValueError, r"ids must have 1 axes \(one id a row\), got shape \(1, 2\)"),
+        ([1.5, 2.5], TypeError, "ids must be whole numbers or strings, got dtype float64"),
+    ],
+)
+def test_bad_ids(ids, error, message):
+    with pytest.raises(error, match=message):
+        Index(ids)
+
+
+def test_unknown_id_names_it_and_some_known_ones():
+    with pytest.raises(KeyError, match="got 'q'; the first ids here are 'a', 'b'"):
+        Index(["a", "b"]).positions(["a", "q"])
+
+
+def test_repr_is_one_line():
+    assert repr(Index.count(5)) == "Index(5 samples: 0, 1, 2, …)"

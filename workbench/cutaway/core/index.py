@@ -1,0 +1,114 @@
+"""Ids of rows: what crosses between views, stores and results, never positions."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cutaway.core import check, digest
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Ordered, unique ids of one axis.
+
+    Parameters
+    ----------
+    ids : array_like of shape (n,)
+        Whole numbers or strings; unique.
+    axis : str
+        What a row is: "sample", "unit", "position".
+    """
+
+    ids: NDArray[Any]
+    axis: str = "sample"
+
+    def __post_init__(self) -> None:
+        """Copy the ids into a read-only array and check them."""
+        ids = np.array(self.ids)
+        if ids.size == 0:
+            ids = ids.astype(np.int64).reshape(-1)
+        check.n_dims("ids", ids, 1, "one id a row")
+        if ids.dtype.kind == "O":
+            ids = np.array([str(one) for one in ids])
+        if ids.dtype.kind not in "iuU":
+            raise TypeError(
+                f"ids must be whole numbers or strings, got dtype {ids.dtype}; convert them first"
+            )
+        if ids.dtype.kind in "iu":
+            ids = ids.astype(np.int64)
+        if len(np.unique(ids)) != len(ids):
+            values, counts = np.unique(ids, return_counts=True)
+            twice = values[counts > 1][0].item()
+            raise ValueError(
+                f"ids must be unique, got {twice!r} {counts.max()} times; make every id distinct"
+            )
+        ids.setflags(write=False)
+        object.__setattr__(self, "ids", ids)
+
+    @classmethod
+    def count(cls, n: int, axis: str = "sample") -> "Index":
+        """Ids 0 … n-1, for data that brings none."""
+        return cls(np.arange(n), axis)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[int | str]:
+        return iter(self.ids.tolist())
+
+    def __contains__(self, one: object) -> bool:
+        return one in self._places
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes with the axis, any id and the order."""
+        return digest.of_arrays({self.axis: self.ids})
+
+    @cached_property
+    def _places(self) -> dict[Any, int]:
+        return {one: place for place, one in enumerate(self.ids.tolist())}
+
+    def positions(self, ids: Iterable[int | str] | ArrayLike) -> NDArray[np.int64]:
+        """Places of some ids, in the order given.
+
+        Parameters
+        ----------
+        ids : iterable of int or str
+            Ids that this index holds.
+
+        Returns
+        -------
+        ndarray of shape (k,)
+            Their places, int64.
+
+        Raises
+        ------
+        KeyError
+            If an id is not here; names the first one and the nearest known ids.
+        """
+        wanted: Sequence[Any] = np.asarray(list(ids) if not isinstance(ids, np.ndarray) else ids)  # type: ignore[arg-type,assignment]
+        places = self._places
+        found = np.empty(len(wanted), np.int64)
+        for i, one in enumerate(np.asarray(wanted).tolist()):
+            place = places.get(one)
+            if place is None:
+                some = ", ".join(repr(a) for a in self.ids[:3].tolist())
+                raise KeyError(
+                    f"ids must be among the {len(self)} ids of this {self.axis} index, "
+                    f"got {one!r}; the first ids here are {some}"
+                )
+            found[i] = place
+        return found
+
+    def take(self, positions: ArrayLike) -> "Index":
+        """Index of the rows at some places, in that order."""
+        return Index(self.ids[np.asarray(positions)], self.axis)
+
+    def __repr__(self) -> str:
+        head = ", ".join(repr(one) for one in self.ids[:3].tolist())
+        more = ", …" if len(self) > 3 else ""
+        return f"Index({len(self)} {self.axis}s: {head}{more})"
