@@ -1,0 +1,17 @@
+"""Samples: loading, batches, and pictures of them, all by stable ids."""
+
+from cutaway.data.atlas import Atlas, thumbnail_atlas
+from cutaway.data.batching import batches
+from cutaway.data.dataset import Batch, Dataset, Samples, Skipped
+from cutaway.data.load import load_data
+
+__all__ = [
+    "Atlas",
+    "Batch",
+    "Dataset",
+    "Samples",
+    "Skipped",
+    "batches",
+    "load_data",
+    "thumbnail_atlas",
+]

@@ -1,0 +1,193 @@
+"""Texts: lists of strings, data frames, CSV and Parquet files."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cutaway.core import check
+from cutaway.data.dataset import Inputs
+from cutaway.data.found import Finished, Found
+from cutaway.data.labels import are_classes
+
+LABEL_NAMES = ("label", "labels")
+TABLES = (".csv", ".tsv", ".parquet")
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """Texts of a list, or of a column that is read in place.
+
+    Parameters
+    ----------
+    read : callable
+        Texts of some rows.
+    """
+
+    read: Callable[[list[int]], Sequence[str]]
+    kind = "text"
+
+    def inputs(self, rows: NDArray[np.int64]) -> Inputs:
+        """Texts of these rows."""
+        return list(self.read(rows.tolist()))
+
+    def show(self, row: int) -> str:
+        """Text of one row."""
+        return self.read([row])[0]
+
+
+def tried_texts(read: Callable[[list[int]], Sequence[Any]], rows: NDArray[np.int64]) -> Finished:
+    """Texts, with the reason for each row that holds none.
+
+    Raises
+    ------
+    TypeError
+        If a row holds something else than a text.
+    """
+    bad: dict[int, str] = {}
+    for place, one in enumerate(read(rows.tolist())):
+        if one is None or one is pd.NA or (isinstance(one, float) and np.isnan(one)):
+            bad[place] = "no text"
+        elif not isinstance(one, str):
+            raise TypeError(
+                f"texts must be strings, got {one!r} ({type(one).__name__}) at place "
+                f"{rows[place]}; convert them or name another text_column"
+            )
+        elif not one:
+            bad[place] = "empty text"
+    return Finished(Texts(read), bad)
+
+
+def from_texts(texts: Sequence[Any], labels: Any = None) -> Found:
+    """Data of a sequence of strings; ids are 0 … n-1."""
+    kept = list(texts)
+    return Found(
+        "texts",
+        np.arange(len(kept)),
+        lambda rows, _ids: tried_texts(lambda some: [kept[row] for row in some], rows),
+        labels,
+    )
+
+
+def from_frame(
+    frame: pd.DataFrame,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    name: str = "table",
+) -> Found:
+    """Data of a table with a column of texts.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Its index gives the ids, so that they survive the caller's own filtering.
+    text_column : str, optional
+        Where the texts are. By default the only column of strings that is not the labels', or the
+        one called "text".
+    label_column : str, optional
+        Where the labels are. By default a column called "label" or "labels", if there is one and it
+        holds a class for every text.
+    name : str
+        Name of the data set.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or the texts' column is ambiguous (lists the columns), or two
+        columns share a name.
+    """
+    columns = [str(one) for one in frame.columns]
+    if len(set(columns)) < len(columns):
+        raise ValueError(
+            f"source must have columns of different names, got {', '.join(map(repr, columns))}; "
+            "rename them"
+        )
+    strings = [str(one) for one in frame.columns if _holds_strings(frame[one])]
+    texts_in, labels_in = chosen(columns, strings, text_column, label_column)
+    frame = frame.set_axis(columns, axis=1)
+    found = from_texts(frame[texts_in].astype(object).tolist())
+    labels = None if labels_in is None else frame[labels_in]
+    if label_column is None and labels is not None and not are_classes(labels):
+        labels = None
+    return Found(name, frame.index.to_numpy(), found.finish, labels)
+
+
+def chosen(
+    columns: list[str], strings: list[str], text_column: str | None, label_column: str | None
+) -> tuple[str, str | None]:
+    """Columns of texts and of labels: as the caller said, else where only one is possible."""
+    for argument, value in (("text_column", text_column), ("label_column", label_column)):
+        if value is not None:
+            check.one_of(argument, value, columns)
+    if label_column is None:
+        named = [one for one in columns if one in LABEL_NAMES and one != text_column]
+        label_column = named[0] if len(named) == 1 else None
+    if text_column is None:
+        possible = [one for one in strings if one != label_column]
+        if len(possible) != 1 and "text" in possible:
+            possible = ["text"]
+        if len(possible) != 1:
+            raise ValueError(
+                "text_column must name the column of texts where several or none hold strings, "
+                f"got None for columns {', '.join(map(repr, columns))} "
+                f"(strings in: {', '.join(map(repr, possible)) or 'none'}); name one of them"
+            )
+        text_column = possible[0]
+    return text_column, label_column
+
+
+def from_table(
+    path: Path, *, text_column: str | None = None, label_column: str | None = None
+) -> Found:
+    """Data of a CSV, TSV or Parquet file; ids are row numbers from 0, the header not counted.
+
+    Raises
+    ------
+    ValueError
+        If the file is no such table.
+    ImportError
+        If a Parquet file is given and pyarrow is not installed.
+    """
+    ending = path.suffix.lower()
+    check.one_of("the ending of a table of texts", ending, TABLES)
+    try:
+        frame = _parquet(path) if ending == ".parquet" else _separated(path, ending)
+    except (ValueError, OSError) as error:
+        # pandas and pyarrow raise subclasses of these two for a file that is no table.
+        said = " ".join(str(error).split())
+        raise ValueError(
+            f"source must be a {ending[1:]} table that can be read, got {path} ({said}); "
+            "check the file"
+        ) from error
+    return from_frame(
+        frame.reset_index(drop=True),
+        text_column=text_column,
+        label_column=label_column,
+        name=path.stem,
+    )
+
+
+def _separated(path: Path, ending: str) -> pd.DataFrame:
+    # Only an empty cell is missing: "NA", "null" and "None" are words in a text.
+    return pd.read_csv(
+        path, sep="\t" if ending == ".tsv" else ",", keep_default_na=False, na_values=[""]
+    )
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, engine="pyarrow")
+    except ImportError as error:
+        raise ImportError(
+            "pyarrow reads Parquet files and is not installed; pip install 'cutaway[tables]'"
+        ) from error
+
+
+def _holds_strings(column: pd.Series) -> bool:
+    kept = column.dropna()
+    return len(kept) > 0 and pd.api.types.infer_dtype(kept) == "string"
