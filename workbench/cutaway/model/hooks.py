@@ -1,0 +1,62 @@
+"""The only place that registers hooks, and that undoes them on every way out."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import torch
+from torch import nn
+
+Watcher: TypeAlias = Callable[[nn.Module, tuple[Any, ...], Any], Any]
+
+
+@contextlib.contextmanager
+def hooked(
+    root: nn.Module,
+    watchers: Mapping[str, Watcher],
+    *,
+    begin: Callable[[], None] | None = None,
+) -> Iterator[None]:
+    """Watch the outputs of some modules for the length of a ``with`` block.
+
+    Parameters
+    ----------
+    root : nn.Module
+        The whole model.
+    watchers : mapping of str to callable
+        Path in ``root.named_modules()`` to a forward hook ``(module, arguments, output)``; what it
+        returns replaces the output, None leaves it. A module that is reused calls it once a call.
+    begin : callable or None
+        Called whenever a forward of the whole model begins: the place to count calls from 0 again,
+        which holds after a forward that failed half-way, too.
+
+    Notes
+    -----
+    Handles are removed on normal exit, on an exception and on `Cancelled`; hooks of other
+    libraries on the same modules are not touched.
+    """
+    modules = dict(root.named_modules(remove_duplicate=False))
+    with contextlib.ExitStack() as handles:
+        if begin is not None:
+            started = begin
+
+            def first(_module: nn.Module, _arguments: tuple[Any, ...]) -> None:
+                started()
+
+            handles.callback(root.register_forward_pre_hook(first).remove)
+        for path, watcher in watchers.items():
+            handles.callback(modules[path].register_forward_hook(watcher).remove)
+        yield
+
+
+@contextlib.contextmanager
+def evaluating(root: nn.Module) -> Iterator[None]:
+    """Eval mode without gradients; every module's own training flag comes back afterwards."""
+    modes = {module: module.training for module in root.modules()}
+    root.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

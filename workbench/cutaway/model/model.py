@@ -1,0 +1,313 @@
+"""A network, how data enters it, and the lock under which it may be hooked."""
+
+import hashlib
+import inspect
+import threading
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from cutaway.data.dataset import Batch
+from cutaway.model import layout, outputs, tokens
+
+Kind: TypeAlias = Literal["image", "tokens", "array"]
+Inputs: TypeAlias = Tensor | dict[str, Tensor]
+
+_ALWAYS_HASHED = 16 * 2**20  # bytes; up to here a digest costs milliseconds, so it is never cached
+_FORWARD_ERRORS = (
+    *(RuntimeError, TypeError, ValueError, LookupError),
+    *(AttributeError, AssertionError, ArithmeticError),
+)
+_FIRST_LAYERS: dict[Kind, frozenset[str]] = {
+    "tokens": frozenset({"Embedding", "EmbeddingBag"}),
+    "image": frozenset({"Conv2d", "ConvTranspose2d"}),
+    "array": frozenset({"Linear", "Conv1d", "Conv3d", "RNNBase", "RNN", "LSTM", "GRU"}),
+}
+_LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
+_LOCKS_GUARD = threading.Lock()
+
+
+class Model:
+    """A module with a name, and how batches enter it.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Kept as it is: training flags, gradients and device are not touched.
+    name : str
+        Shown in captions; the class name if empty.
+    kind : {"image", "tokens", "array"} or None
+        What a sample is; None finds out from the first layer.
+    tokenizer : transformers.PreTrainedTokenizerBase or None
+        Turns texts into token ids.
+    example : Tensor, dict of str to Tensor, or None
+        A batch (sample axis first) for the shape pass of `sites` when no data is at hand.
+
+    Raises
+    ------
+    TypeError
+        If `module` is no `torch.nn.Module`.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        name: str = "",
+        *,
+        kind: Kind | None = None,
+        tokenizer: Any = None,
+        example: Inputs | None = None,
+    ) -> None:
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"module must be a torch.nn.Module, got {type(module).__name__}; "
+                "use load_model for names and files"
+            )
+        self._module = module
+        self._name = name or type(module).__name__
+        self._kind: Kind = kind or kind_of(module)
+        self._tokenizer = tokenizer
+        self._example = example
+        self._accepts = _accepted(module)
+        self._hashed: tuple[Any, str] | None = None
+
+    @property
+    def module(self) -> nn.Module:
+        """The network itself."""
+        return self._module
+
+    @property
+    def name(self) -> str:
+        """Name for captions and origins."""
+        return self._name
+
+    @property
+    def kind(self) -> Kind:
+        """What a sample is: "image", "tokens" or "array"."""
+        return self._kind
+
+    @property
+    def tokenizer(self) -> Any:
+        """Hugging Face tokenizer, or None."""
+        return self._tokenizer
+
+    @property
+    def example(self) -> Inputs | None:
+        """Batch for the shape pass when no data is given, or None."""
+        return self._example
+
+    @property
+    def device(self) -> torch.device:
+        """Where the first parameter (else buffer) lies; the CPU for a module without any."""
+        for tensor in (*self._module.parameters(), *self._module.buffers()):
+            return tensor.device
+        return torch.device("cpu")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the first floating parameter or buffer: pictures and arrays are cast to it."""
+        for tensor in (*self._module.parameters(), *self._module.buffers()):
+            if tensor.is_floating_point():
+                return tensor.dtype
+        return torch.float32
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters, shared ones counted once."""
+        return sum(one.numel() for one in self._module.parameters())
+
+    @property
+    def n_positions(self) -> int | None:
+        """Longest text in tokens that the model takes; None where nothing states one."""
+        return tokens.n_positions(getattr(self._module, "config", None), self._tokenizer)
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Hold it while hooking the module; all `Model` objects of one module share it."""
+        with _LOCKS_GUARD:
+            return _LOCKS.setdefault(self._module, threading.RLock())
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits of the state dict: names, types, shapes and values.
+
+        Notes
+        -----
+        Models above 16 MiB are hashed again only when a tensor was replaced or changed in place
+        (its version counter). Writes through ``.data`` or a numpy view escape that counter.
+        """
+        state = {k: v for k, v in self._module.state_dict().items() if isinstance(v, Tensor)}
+        if sum(one.numel() * one.element_size() for one in state.values()) <= _ALWAYS_HASHED:
+            return _digest(state)
+        key = tuple((k, v.data_ptr(), _version(v), v.shape) for k, v in state.items())
+        if self._hashed is None or self._hashed[0] != key:
+            self._hashed = (key, _digest(state))
+        return self._hashed[1]
+
+    def inputs(self, batch: Batch, *, length: int | None = None) -> Inputs:
+        """What goes into the module: a tensor, or token tensors by name, on the model's device.
+
+        Parameters
+        ----------
+        batch : Batch
+            Tensors of floating type are cast to the model's `dtype`; texts are tokenized, cut at
+            `n_positions` and padded on the right; token tensors pass through.
+        length : int or None
+            Pad texts to this many tokens; None pads to the longest of the batch.
+
+        Raises
+        ------
+        TypeError
+            If the batch holds texts and the model has no tokenizer.
+        """
+        raw = batch.inputs
+        if isinstance(raw, Tensor):
+            return self.prepared(raw)
+        if isinstance(raw, Mapping):
+            return self.prepared(dict(raw))
+        if self._tokenizer is None:
+            raise TypeError(
+                f"model {self._name!r} must have a tokenizer to read texts, got none; load it from "
+                "its Hugging Face folder or give Model(module, tokenizer=…)"
+            )
+        limit = self.n_positions
+        return self.prepared(tokens.encode(self._tokenizer, raw, limit=limit, length=length))
+
+    def prepared(self, inputs: Inputs) -> Inputs:
+        """Tensors on the model's device and of its type, in the form that the module takes.
+
+        Parameters
+        ----------
+        inputs : Tensor or dict of str to Tensor
+            Names that the module's ``forward`` does not take are left out; a module that takes no
+            ``input_ids`` gets the token ids as its first argument.
+        """
+        if isinstance(inputs, Tensor):
+            return self._placed(inputs)
+        if self._accepts is None or "input_ids" in self._accepts or "input_ids" not in inputs:
+            accepted = self._accepts
+            return {
+                key: self._placed(one)
+                for key, one in inputs.items()
+                if accepted is None or key in accepted
+            }
+        return self._placed(inputs["input_ids"])
+
+    def _placed(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, self.dtype if tensor.is_floating_point() else tensor.dtype)
+
+    def call(self, inputs: Inputs, *, module: nn.Module | None = None) -> Any:
+        """Raw output of the module, or of a copy of it, for inputs made by `prepared`.
+
+        A Hugging Face model is told not to keep its key-value cache.
+        """
+        target = self._module if module is None else module
+        cacheless = self._accepts is not None and "use_cache" in self._accepts
+        options = {"use_cache": False} if cacheless else {}
+        if isinstance(inputs, Tensor):
+            return target(inputs, **options)
+        return target(**inputs, **options)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Scores of a batch: ``logits`` of a Hugging Face output, else the first tensor.
+
+        Parameters
+        ----------
+        batch : Batch
+            Samples as the data set gives them. Gradients and training mode are the caller's.
+
+        Returns
+        -------
+        Tensor of shape (n, …)
+            On the model's device.
+
+        Raises
+        ------
+        RuntimeError
+            If the module fails; names model, samples and shape, and holds the module's message.
+        """
+        inputs = self.inputs(batch)
+        try:
+            return outputs.logits(self.call(inputs))
+        except _FORWARD_ERRORS as error:
+            if type(error).__module__.startswith("cutaway"):
+                raise
+            raise RuntimeError(self.failure(inputs, error, batch.ids)) from error
+
+    def failure(self, inputs: Inputs, error: BaseException, ids: Iterable[Any] = ()) -> str:
+        """One line that says which inputs the module failed on, why, and what to do."""
+        named = [repr(one) for one in getattr(ids, "tolist", lambda: list(ids))()]
+        which = f" of samples {named[0]} … {named[-1]}" if len(named) > 1 else ""
+        which = f" of sample {named[0]}" if len(named) == 1 else which
+        why = " ".join(str(error).split())[:300] or "no message"
+        remedy = "give data of the shape and kind it was made for"
+        if isinstance(error, torch.OutOfMemoryError):
+            remedy = "lower batch_size"
+        return (
+            f"model {self._name!r} must run on the batch, got {described(inputs)}{which} and "
+            f"{type(error).__name__}: {why}; {remedy}"
+        )
+
+    def __repr__(self) -> str:
+        count = f"{self.n_parameters:,} parameters"
+        return f"Model({self._name}, {self._kind}, {count}, {self.device})"
+
+
+def as_model(model: Model | nn.Module) -> Model:
+    """The same model, or a `Model` around a bare module."""
+    return model if isinstance(model, Model) else Model(model)
+
+
+def kind_of(module: nn.Module) -> Kind:
+    """What a module takes: by Hugging Face's main input, else by the first layer with weights."""
+    if hasattr(module, "config"):
+        main = getattr(module, "main_input_name", None)
+        if main == "input_ids":
+            return "tokens"
+        if main == "pixel_values":
+            return "image"
+    for part in module.modules():
+        names = layout.class_names(part)
+        for kind, first in _FIRST_LAYERS.items():
+            if first.intersection(names):
+                return kind
+    return "array"
+
+
+def described(inputs: Inputs) -> str:
+    """Type and shape in a few words, e.g. ``"float32 (64, 1, 28, 28)"``."""
+    if isinstance(inputs, Tensor):
+        return f"{str(inputs.dtype).removeprefix('torch.')} {tuple(inputs.shape)}"
+    return ", ".join(f"{key} {described(one)}" for key, one in inputs.items())
+
+
+def _accepted(module: nn.Module) -> frozenset[str] | None:
+    """Argument names of ``forward``; None if it takes any."""
+    try:
+        parameters = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters):
+        named = frozenset(one.name for one in parameters)
+        return named if "input_ids" in named and "attention_mask" in named else None
+    return frozenset(one.name for one in parameters)
+
+
+def _digest(state: Mapping[str, Tensor]) -> str:
+    running = hashlib.blake2b(digest_size=8)
+    for name in sorted(state):
+        tensor = state[name].detach()
+        if tensor.layout != torch.strided:
+            tensor = tensor.to_dense()
+        running.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        flat = tensor.cpu().contiguous().reshape(-1)
+        if flat.numel():
+            running.update(flat.view(torch.uint8).numpy().data)
+    return running.hexdigest()
+
+
+def _version(tensor: Tensor) -> int:
+    return -1 if tensor.is_inference() else tensor._version  # noqa: SLF001 - the counter's only name
