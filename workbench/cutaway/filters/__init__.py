@@ -1,0 +1,18 @@
+"""Lens 1: which filters set a few samples apart, and which samples those are."""
+
+from cutaway.filters.coordinates import Coordinates, prepare
+from cutaway.filters.mixtures import Mixtures, fit_mixtures
+from cutaway.filters.picture import FilterPicture
+from cutaway.filters.screen import FilterScreen, screen_filters
+from cutaway.filters.summary import summary
+
+__all__ = [
+    "Coordinates",
+    "FilterPicture",
+    "FilterScreen",
+    "Mixtures",
+    "fit_mixtures",
+    "prepare",
+    "screen_filters",
+    "summary",
+]

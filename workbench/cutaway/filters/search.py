@@ -1,0 +1,169 @@
+"""The number of components of every filter, and the mixture chosen for it."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutaway.core import Tick, part, silent
+from cutaway.filters import em
+from cutaway.filters.components import minor_component
+from cutaway.filters.criteria import criteria
+from cutaway.filters.mixtures import best_start, by_falling_weight, filter_blocks
+from cutaway.filters.starts import farthest
+
+Array: TypeAlias = NDArray[np.float64]
+_INDIFFERENT = 2.0  # a BIC difference that is not worth a component
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Chosen mixtures of all filters; NaN, -1 and 0 where a filter was not fitted.
+
+    Parameters
+    ----------
+    k : ndarray of shape (filters,)
+        Components chosen.
+    bics, chs : ndarray of shape (filters, k_max)
+        BIC (nats, doubled) and Calinski-Harabasz index for 1 .. k_max components.
+    weights, means, covariances : ndarray of shape (filters, k_max, ...)
+        Components by falling weight, NaN-padded.
+    assignments : ndarray of shape (filters, n)
+        Most probable component, int16.
+    responsibility, minor_responsibility : ndarray of shape (filters, n)
+        Probability of that component; of any minor component.
+    weight, overlap, deviance : ndarray of shape (filters,)
+        Of the minor component (see `Minor`).
+    evident, converged : ndarray of shape (filters,)
+        The minor component is apart and needed; EM converged.
+    """
+
+    k: NDArray[np.int64]
+    bics: Array
+    chs: Array
+    weights: Array
+    means: Array
+    covariances: Array
+    assignments: NDArray[np.int16]
+    responsibility: Array
+    minor_responsibility: Array
+    weight: Array
+    overlap: Array
+    deviance: Array
+    evident: NDArray[np.bool_]
+    converged: NDArray[np.bool_]
+
+
+def search_components(
+    x: Array,
+    *,
+    k_max: int,
+    criterion: str,
+    covariance: str,
+    tau: float,
+    seed: int,
+    tick: Tick = silent,
+) -> Search:
+    """Return the mixture of every filter with the number of components that a criterion picks.
+
+    Parameters
+    ----------
+    x : ndarray of shape (filters, n, d)
+        Coordinates; rows with a NaN are dropped.
+    k_max, criterion, covariance, tau, seed, tick
+        As in `screen_filters`.
+
+    Returns
+    -------
+    Search
+        Filters in the order of `x`.
+    """
+    found = _blank(x, k_max)
+    settings = em.Settings(covariance)
+    blocks = list(filter_blocks(x, k_max))
+    for i, (filters, dims) in enumerate(blocks):
+        samples = em.Samples.of(x[filters][:, :, dims])
+        far = farthest(samples)
+        states, tables = [], []
+        for k in range(1, k_max + 1):
+            span = (i + (k - 1) / k_max) / len(blocks), (i + k / k_max) / len(blocks)
+            state = best_start(samples, k, far, settings, seed=seed, tick=part(tick, *span))
+            states.append(by_falling_weight(state))
+            tables.append(criteria(samples, states[-1], covariance))
+        found.bics[filters] = np.stack([one["bic"] for one in tables], axis=1)
+        found.chs[filters] = np.stack([one["ch"] for one in tables], axis=1)
+        chosen = choose_k(found.bics[filters], found.chs[filters], criterion)
+        for k in np.unique(chosen):
+            here = np.flatnonzero(chosen == k)
+            places, resp = (filters[here], dims), tables[k - 1]["resp"][here]
+            _write(found, places, samples.take(here), states[k - 1].at(here), resp=resp, tau=tau)
+    return found
+
+
+def choose_k(bics: Array, chs: Array, criterion: str) -> NDArray[np.int64]:
+    """(filters,) components by "bic" (smallest within 2 of the least) or "ch" (largest index).
+
+    A filter without a finite criterion gets one component.
+    """
+    if criterion == "ch":
+        return np.asarray(np.where(np.isfinite(chs), chs, -np.inf).argmax(axis=1) + 1)
+    known = np.where(np.isfinite(bics), bics, np.inf)
+    least = known.min(axis=1, keepdims=True)
+    return np.asarray((known <= least + _INDIFFERENT).argmax(axis=1) + 1)
+
+
+def _blank(x: Array, k_max: int) -> Search:
+    filters, n, d = x.shape
+
+    def blank(*shape: int) -> Array:
+        return np.full((filters, *shape), np.nan)
+
+    return Search(
+        k=np.zeros(filters, np.int64),
+        bics=blank(k_max),
+        chs=blank(k_max),
+        weights=blank(k_max),
+        means=blank(k_max, d),
+        covariances=blank(k_max, d, d),
+        assignments=np.full((filters, n), -1, np.int16),
+        responsibility=blank(n),
+        minor_responsibility=blank(n),
+        weight=blank(),
+        overlap=blank(),
+        deviance=blank(),
+        evident=np.zeros(filters, bool),
+        converged=np.zeros(filters, bool),
+    )
+
+
+def _write(
+    found: Search,
+    places: tuple[NDArray[np.int64], NDArray[np.int64]],
+    samples: em.Samples,
+    state: em.State,
+    *,
+    resp: Array,
+    tau: float,
+) -> None:
+    """Put one-start mixtures and their responsibilities (b, k, n) into the lines of `places`."""
+    filters, dims = places
+    weights, means, covariances = (
+        one[:, 0] for one in (state.weights, state.means, state.covariances)
+    )
+    k = weights.shape[1]
+    kept = samples.kept > 0
+    components = np.arange(k)
+    found.k[filters] = k
+    found.weights[filters, :k] = weights
+    found.means[np.ix_(filters, components, dims)] = means + samples.centre[:, None]
+    found.covariances[np.ix_(filters, components, dims, dims)] = covariances
+    found.assignments[filters] = np.where(kept, resp.argmax(axis=1), -1)
+    found.responsibility[filters] = np.where(kept, resp.max(axis=1), np.nan)
+    found.converged[filters] = state.done[:, 0]
+    minor = minor_component(samples, weights, means, covariances, tau)
+    found.weight[filters] = minor.weight
+    found.overlap[filters] = minor.overlap
+    found.deviance[filters] = minor.deviance
+    found.evident[filters] = minor.evident
+    found.minor_responsibility[filters] = np.where(kept, minor.responsibility, np.nan)
