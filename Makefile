@@ -19,10 +19,10 @@ lab: env         ## open the same page in JupyterLab
 test: env-dev lint types js unit  ## everything that must be green: lint, types, JS, unit, browser, notebooks
 
 env:
-	@$(PYTHON) scripts/environment.py all $(VENV)
+	@$(PYTHON) .ci/environment.py all $(VENV)
 
 env-dev:
-	@$(PYTHON) scripts/environment.py dev $(VENV)
+	@$(PYTHON) .ci/environment.py dev $(VENV)
 
 lint: env-dev    ## ruff: rules and format
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -31,11 +31,14 @@ types: env-dev   ## mypy --strict
 	$(BIN)/mypy
 
 js: env-dev      ## build the page's code from its sources, type-check and test it
-	@$(BIN)/python scripts/js.py $(JS)
+	@$(BIN)/python .ci/js.py $(JS)
 
 unit: env-dev    ## pytest: unit, browser and notebook tests
-	@$(BIN)/python scripts/browser.py
-	$(BIN)/pytest
+	@$(BIN)/python .ci/browser.py
+	@for name in smollm2-135m minilm-l6; do \
+	  PIP_QUIET=1 $(BIN)/python -m cutaway_samples.pretrained install $$name 2>/dev/null \
+	  || echo "make: $$name could not be installed, its tests will be skipped"; done
+	$(BIN)/pytest -m "slow or not slow"
 
 bench: env-dev   ## measure speed and memory, write the tables under bench/
 	$(BIN)/python bench/run.py

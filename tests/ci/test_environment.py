@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location("environment", ROOT / "scripts" / "environment.py")
+SPEC = importlib.util.spec_from_file_location("environment", ROOT / ".ci" / "environment.py")
 environment = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(environment)
 
@@ -41,7 +41,7 @@ def test_an_old_interpreter_reaches_the_message():
     if old is None:
         pytest.skip("no Python older than 3.11 on this machine")
     done = subprocess.run(
-        [old, ROOT / "scripts" / "environment.py", "all", "x"], capture_output=True, text=True
+        [old, ROOT / ".ci" / "environment.py", "all", "x"], capture_output=True, text=True
     )
     assert done.returncode == 1
     assert done.stderr.startswith("make: Python must be 3.11 to 3.13, got 3.")
