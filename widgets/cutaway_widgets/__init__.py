@@ -1,0 +1,32 @@
+"""Linked views and explorers for notebooks and dashboards."""
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "Categories": "_color",
+    "Ellipses": "scatter",
+    "FilterExplorer": "explorers.filter_explorer",
+    "Histogram": "histogram",
+    "ImageGrid": "image_grid",
+    "Job": "_job",
+    "Link": "_link",
+    "Progress": "progress",
+    "Scatter": "scatter",
+    "SiteTree": "site_tree",
+    "Table": "table",
+    "Values": "_color",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a class when it is first used: the package itself costs nothing to import."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,128 @@
+"""What the filter explorer shows, as pure functions of results: no widget is touched here."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cutaway.core import Index, Selection
+from cutaway.data import Dataset
+from cutaway.filters import FilterScreen
+from cutaway.model import Predictions
+from cutaway_widgets._color import Categories, Values
+
+COLUMNS = ["site", "unit", "flag", "score", "tail", "q", "k", "weight", "overlap", "status"]
+UNITS = {"score": "−log₁₀ p", "tail": "−log₁₀ p", "weight": "of samples"}
+
+
+def filter_index(screen: FilterScreen) -> Index:
+    """Ids of the screened filters, e.g. "conv1:3", in the order of ``screen.filters``."""
+    frame = screen.filters
+    names = [f"{site}:{unit}" for site, unit in zip(frame["site"], frame["unit"], strict=True)]
+    return Index(np.array(names, dtype=np.str_), "unit")
+
+
+def filter_frame(screen: FilterScreen) -> pd.DataFrame:
+    """The filter table: the columns a reader needs; a line a filter, as in ``screen.filters``."""
+    return screen.filters[COLUMNS].replace({"flag": {"": "–"}})
+
+
+def most_anomalous(screen: FilterScreen) -> int:
+    """Line of the filter with the highest score."""
+    return int(np.nanargmax(screen.filters["score"].fillna(-np.inf).to_numpy()))
+
+
+def split_name(name: str) -> tuple[str, int]:
+    """Site and unit of a filter's id."""
+    site, unit = name.rsplit(":", 1)
+    return site, int(unit)
+
+
+def sample_colors(
+    data: Dataset, predictions: Predictions | None, assignment: NDArray[Any] | None, k: int
+) -> dict[str, Categories | Values]:
+    """Columns to colour samples by: cluster, class, prediction, loss; those that there are.
+
+    Parameters
+    ----------
+    data : Dataset
+        Brings labels and names of classes.
+    predictions : Predictions or None
+        Brings predicted classes and losses.
+    assignment : ndarray of shape (n,) or None
+        Cluster of each sample, -1 for none.
+    k : int
+        Number of clusters.
+    """
+    columns: dict[str, Categories | Values] = {}
+    if assignment is not None and k:
+        columns["cluster"] = Categories(assignment, [f"cluster {j + 1}" for j in range(k)])
+    names = list(data.classes or ())
+    if data.labels is not None and names:
+        columns["class"] = Categories(data.labels, names)
+    if predictions is not None and names:
+        columns["prediction"] = Categories(predictions.predicted, names)
+        if predictions.loss is not None and np.isfinite(predictions.loss).any():
+            columns["loss"] = Values(predictions.loss, "nats")
+    return columns
+
+
+def sample_labels(
+    data: Dataset, predictions: Predictions | None, tails: NDArray[Any] | None
+) -> list[str]:
+    """One line a sample: "7", or "4 → 9" where the model disagrees, and its tail."""
+    names = data.classes or ()
+    lines = []
+    for i in range(len(data)):
+        parts = []
+        if data.labels is not None and names:
+            label = names[int(data.labels[i])]
+            wrong = predictions is not None and int(predictions.predicted[i]) != data.labels[i]
+            said = f" → {names[int(predictions.predicted[i])]}" if wrong and predictions else ""
+            parts.append(f"{label}{said}")
+        if tails is not None and np.isfinite(tails[i]):
+            parts.append(f"{tails[i]:.1f}")
+        lines.append(" · ".join(parts))
+    return lines
+
+
+def class_names(data: Dataset) -> NDArray[np.str_] | None:
+    """Name of each sample's class; None without labels."""
+    if data.labels is None:
+        return None
+    names = np.array(data.classes or [str(one) for one in range(int(data.labels.max()) + 1)])
+    found: NDArray[np.str_] = names[data.labels]
+    return found
+
+
+def outlier_order(rows: Index, tails: NDArray[Any]) -> list[int | str]:
+    """Ids of the samples by their distance in a filter, farthest first; dropped ones left out."""
+    order = np.argsort(-np.where(np.isfinite(tails), tails, -np.inf), kind="stable")
+    found: list[int | str] = rows.ids[order[np.isfinite(tails[order])]].tolist()
+    return found
+
+
+def headline(data: Dataset, predictions: Predictions | None, model_name: str) -> str:
+    """One line about what is open: model, data, accuracy."""
+    line = f"{model_name} on {len(data):,} samples of {data.name}"
+    if predictions is not None and predictions.correct is not None:
+        line += f", accuracy {float(np.mean(predictions.correct)):.1%}"
+    if data.skipped:
+        line += f"; {len(data.skipped)} samples skipped"
+    return line
+
+
+def selection_text(data: Dataset, selection: Selection | None) -> str:
+    """One line about the selected samples: how many, and of which classes, commonest first."""
+    if selection is None:
+        return "No samples selected: lasso some in the scatter, or click pictures."
+    n = len(selection)
+    line = f"{n:,} {'sample' if n == 1 else 'samples'} selected"
+    if data.labels is None or not data.classes:
+        return line
+    found, counts = np.unique(data.labels[data.index.positions(selection.ids)], return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:3]
+    parts = [f"{counts[j]} of class {data.classes[int(found[j])]}" for j in order]
+    more = f" and {len(found) - 3} more classes" if len(found) > 3 else ""
+    return f"{line}: {', '.join(parts)}{more}"

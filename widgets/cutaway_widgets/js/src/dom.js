@@ -1,0 +1,146 @@
+// @ts-check
+// The frame that all views share: heading, tools, body, summary, caption, error.
+import { watch } from "./wire.js";
+
+/** @typedef {import("./wire.js").Model} Model */
+
+/**
+ * An element with attributes and children; `on…` attributes are listeners.
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {(Node | string)[]} children
+ * @returns {any}
+ */
+export function h(tag, attributes = {}, ...children) {
+  const el = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) el.addEventListener(name.slice(2), value);
+    else if (value === true) el.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) {
+      el.setAttribute(name, String(value));
+    }
+  }
+  el.append(...children);
+  return el;
+}
+
+/**
+ * Heading, tools, body, summary line, caption and error line of a view.
+ * @param {{ model: Model, el: HTMLElement, signal: AbortSignal }} context
+ * @param {{ kind: string, label: string, link?: Model }} about
+ */
+export function shell({ model, el, signal }, { kind, label, link }) {
+  const title = h("h3", { class: "cw-title" });
+  const tools = h("div", { class: "cw-tools" });
+  const body = h("div", { class: "cw-body" });
+  const veil = h("div", { class: "cw-veil", role: "alert", hidden: true });
+  const summary = h("div", { class: "cw-summary", role: "status", "aria-live": "polite" });
+  const caption = h("div", { class: "cw-caption" });
+  const error = h("div", { class: "cw-error", role: "alert", hidden: true });
+  const root = h(
+    "section",
+    { class: `cw cw-${kind}`, "aria-label": label },
+    h("div", { class: "cw-head" }, title, tools),
+    h("div", { class: "cw-stage" }, body, veil),
+    summary,
+    caption,
+    error,
+  );
+  const words = () => {
+    title.textContent = model.get("title") ?? "";
+    title.hidden = !model.get("title");
+    caption.textContent = model.get("caption") ?? "";
+    caption.hidden = !model.get("caption");
+    root.setAttribute("aria-label", model.get("title") ? `${label}: ${model.get("title")}` : label);
+    error.textContent = model.get("error") || link?.get("error") || "";
+    error.hidden = !error.textContent;
+  };
+  words();
+  watch(model, ["title", "caption", "error"], words, signal);
+  if (link) watch(link, ["error"], words, signal);
+  el.replaceChildren(root);
+  signal.addEventListener("abort", () => root.remove());
+
+  return {
+    root,
+    tools,
+    body,
+    /** @param {string} text */
+    say(text) {
+      if (summary.textContent !== text) summary.textContent = text;
+    },
+    /**
+     * Hide the drawing behind a message; empty text lifts it.
+     * @param {string} text
+     */
+    veil(text) {
+      veil.textContent = text;
+      veil.hidden = !text;
+      body.toggleAttribute("inert", Boolean(text));
+      body.style.visibility = text ? "hidden" : "";
+    },
+  };
+}
+
+/**
+ * Is the data about the same rows as the link? If not, says so on the view.
+ * Never highlight rows of one data set in a picture of another.
+ * @param {{ veil: (text: string) => void }} frame
+ * @param {Model} model
+ * @param {{ digest: string, axis: string }} link
+ */
+export function sameRows(frame, model, link) {
+  const same = model.get("_digest") === link.digest;
+  frame.veil(
+    same ? "" : `This view and its selection are about different ${link.axis}s. Show the data again.`,
+  );
+  return same;
+}
+
+/**
+ * A button of the tool row.
+ * @param {string} text @param {string} label what it does, for hover and screen readers
+ * @param {() => void} onclick
+ */
+export const button = (text, label, onclick) =>
+  h("button", { class: "cw-button", type: "button", title: label, "aria-label": label, onclick }, text);
+
+/**
+ * A canvas that keeps its pixel size; calls `redraw` when its place or the theme changes.
+ * @param {HTMLElement} parent @param {Record<string, any>} attributes
+ * @param {() => void} redraw @param {AbortSignal} signal
+ */
+export function canvas(parent, attributes, redraw, signal) {
+  const el = /** @type {HTMLCanvasElement} */ (h("canvas", attributes));
+  parent.append(el);
+  const sizes = new ResizeObserver(redraw);
+  sizes.observe(parent);
+  // JupyterLab switches themes by an attribute on the body, browsers by a media query.
+  const themes = new MutationObserver(redraw);
+  themes.observe(document.body, { attributes: true });
+  themes.observe(document.documentElement, { attributes: true });
+  const media = matchMedia("(prefers-color-scheme: dark)");
+  media.addEventListener("change", redraw, { signal });
+  signal.addEventListener("abort", () => {
+    sizes.disconnect();
+    themes.disconnect();
+  });
+  return {
+    el,
+    /**
+     * Context scaled to CSS pixels, cleared, with the CSS size.
+     * @param {number} height
+     */
+    begin(height) {
+      const ratio = window.devicePixelRatio || 1;
+      const width = Math.max(1, parent.clientWidth);
+      el.style.height = `${height}px`;
+      if (el.width !== Math.round(width * ratio)) el.width = Math.round(width * ratio);
+      if (el.height !== Math.round(height * ratio)) el.height = Math.round(height * ratio);
+      const ctx = /** @type {CanvasRenderingContext2D} */ (el.getContext("2d"));
+      ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+      ctx.clearRect(0, 0, width, height);
+      return { ctx, width, height };
+    },
+  };
+}
