@@ -18,7 +18,7 @@ def main(folder: Path) -> int:
     environment = os.environ | {"npm_config_fund": "false", "npm_config_audit": "false"}
     stamp = folder / "node_modules" / ".package-lock.json"
     lock = folder / "package-lock.json"
-    commands = [["npm", "run", "--silent", "check"]]
+    commands = [["npm", "run", "--silent", name] for name in ("types", "test", "check")]
     if not stamp.exists() or stamp.stat().st_mtime < lock.stat().st_mtime:
         commands.insert(0, ["npm", "ci", "--silent"])
     for command in commands:

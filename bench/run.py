@@ -1,0 +1,22 @@
+"""Run every benchmark here, one after the other, each in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPTS = ("startup", "capture", "memory", "page")
+
+
+def main() -> int:
+    """Run all; return how many failed."""
+    folder = Path(__file__).parent
+    failed = 0
+    for name in SCRIPTS:
+        print(f"bench: {name}", flush=True)
+        done = subprocess.run([sys.executable, folder / f"{name}.py"], check=False, cwd=folder)
+        failed += done.returncode != 0
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Start the two real hosts on the real dashboard, and open its page in a browser."""
+
+import contextlib
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from cutaway import serve
+
+ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+# Voilà and JupyterLab log these themselves; none is about our page.
+HARMLESS = ("Failed to load resource", "favicon", "WebSocket")
+
+
+class Page:
+    """A browser page that remembers its requests and its console errors."""
+
+    def __init__(self, browser, **options):
+        self.context = browser.new_context(viewport={"width": 1400, "height": 1100}, **options)
+        self.page = self.context.new_page()
+        self.requests, self.errors = [], []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _console(self, message):
+        if message.type == "error" and not any(one in message.text for one in HARMLESS):
+            self.errors.append(message.text)
+
+    def outside(self):
+        """Requests that would leave the machine."""
+        inside = (f"http://{serve.ADDRESS}", f"ws://{serve.ADDRESS}", "data:", "blob:", "about:")
+        return [url for url in self.requests if not url.startswith(inside)]
+
+    def shoot(self, name):
+        """Keep a picture of the whole page for people to look at."""
+        ARTIFACTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+
+
+@contextlib.contextmanager
+def running(command, port, log):
+    """A host process until the block ends; its output goes to `log`."""
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, env=serve.host_environment(), stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        until = time.monotonic() + 120
+        while not serve._answers(f"http://{serve.ADDRESS}:{port}/"):
+            assert process.poll() is None, log.read_text()[-2000:]
+            assert time.monotonic() < until, log.read_text()[-2000:]
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextlib.contextmanager
+def voila(browser, folder):
+    """The dashboard in Voilà, as ``cutaway serve`` starts it."""
+    port = serve.free_port(8900)
+    command = serve.voila_command(serve.notebooks_folder() / "dashboard.ipynb", port)
+    with running(command, port, folder / "voila.log"):
+        page = Page(browser)
+        page.page.goto(f"http://{serve.ADDRESS}:{port}/", timeout=120_000)
+        page.page.get_by_role("gridcell").first.wait_for(timeout=120_000)
+        page.address = f"http://{serve.ADDRESS}:{port}/"
+        yield page
+        page.context.close()
+
+
+@contextlib.contextmanager
+def lab(browser, folder):
+    """The dashboard's notebook in JupyterLab, as ``cutaway lab`` starts it, all cells run."""
+    port = serve.free_port(8950)
+    notebooks = folder / "notebooks"
+    shutil.copytree(serve.notebooks_folder(), notebooks)
+    command = serve.lab_command(notebooks, "dashboard.ipynb", port, browser=False)
+    command.append("--IdentityProvider.token=")
+    with running(command, port, folder / "lab.log"):
+        page = Page(browser)
+        one = page.page
+        one.goto(f"http://{serve.ADDRESS}:{port}/lab/tree/dashboard.ipynb?reset", timeout=120_000)
+        one.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=120_000)
+        # Running before the kernel is up makes Lab ask which kernel to use.
+        one.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
+        one.get_by_role("menuitem", name="Run", exact=True).click()
+        one.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        one.get_by_role("gridcell").first.wait_for(timeout=120_000)
+        yield page
+        page.context.close()
+
+
+HOSTS = {"voila": voila, "lab": lab}

@@ -1,0 +1,152 @@
+"""The dashboard in a real browser, in Voilà and in JupyterLab: one scenario, both hosts."""
+
+import re
+
+import pytest
+from hosts import HOSTS, voila
+
+expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
+pytestmark = pytest.mark.browser
+SECONDS = 1000
+
+
+@pytest.fixture(scope="class", params=list(HOSTS))
+def host(request, browser, tmp_path_factory):
+    with HOSTS[request.param](browser, tmp_path_factory.mktemp(request.param)) as page:
+        page.name = request.param
+        yield page
+
+
+def view(host, title):
+    """The view whose accessible name holds `title`."""
+    return host.page.locator(f"section.cw[aria-label*='{title}']")
+
+
+def settle(host):
+    expect(view(host, "Screen").get_by_text(re.compile("Done"))).to_be_visible(
+        timeout=120 * SECONDS
+    )
+
+
+def lasso(host, scatter):
+    """Drag a loop around the middle half of the points with the real mouse."""
+    canvas = scatter.locator("canvas.cw-over")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    mouse = host.page.mouse
+    corners = [(0.3, 0.3), (0.75, 0.3), (0.75, 0.75), (0.3, 0.75), (0.3, 0.32)]
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    mouse.move(*at[0])
+    mouse.down()
+    for x, y in at[1:]:
+        mouse.move(x, y, steps=8)
+    mouse.up()
+
+
+class TestDashboard:
+    def test_shows_model_data_layers_filters_samples_and_outliers(self, host):
+        page = host.page
+        expect(
+            page.get_by_text(re.compile(r"lenet5-digits on 1,000 samples.*9\d\.\d%"))
+        ).to_be_visible()
+        settle(host)
+        expect(
+            view(host, "Layers").get_by_role("treeitem", name=re.compile("conv2"))
+        ).to_be_visible()
+        expect(view(host, "Filters").get_by_text("22 units, 1 selected")).to_be_visible()
+        expect(view(host, "Outlier samples").get_by_role("option").first).to_be_visible()
+        for alert in page.locator(".cw-error, .cw-veil").all():
+            assert not alert.is_visible(), alert.inner_text()
+        host.shoot(f"{host.name}-light")
+
+    def test_picking_a_filter_shows_its_samples(self, host):
+        rows = view(host, "Filters").locator(".cw-sheet [role=row]")
+        site, unit = rows.nth(3).get_by_role("gridcell").all_inner_texts()[:2]
+        rows.nth(3).click()
+        title = f"Samples of {site}, filter {unit}"
+        expect(view(host, title)).to_be_visible(timeout=20 * SECONDS)
+        expect(host.page.get_by_text(f"{site} unit {unit}: ")).to_be_visible()
+
+    def test_outliers_are_ranked_by_their_tail(self, host):
+        names = view(host, "Outlier samples").get_by_role("option")
+        tails = [
+            float(name.rsplit("·", 1)[1])
+            for name in (one.get_attribute("aria-label") for one in names.all()[:8])
+        ]
+        assert tails == sorted(tails, reverse=True)
+        assert tails[0] > 1
+
+    def test_lasso_selects_in_every_view_and_in_python(self, host):
+        scatter = view(host, "Samples of")
+        lasso(host, scatter)
+        selected = scatter.get_by_text(re.compile(r"\d+ selected"))
+        expect(selected).to_be_visible()
+        count = re.search(r"([\d,]+) selected", selected.inner_text())[1]
+        assert 10 < int(count.replace(",", "")) < 1000
+        # The line below the scatter is written by Python.
+        expect(
+            host.page.get_by_text(re.compile(rf"^{count} samples selected: \d+ of class \d"))
+        ).to_be_visible(timeout=20 * SECONDS)
+        grid = view(host, "Outlier samples")
+        grid.get_by_role("radio", name=re.compile("[Ss]elect")).click()
+        expect(grid.get_by_role("option").first).to_have_attribute("aria-selected", "true")
+        host.shoot(f"{host.name}-selected")
+        scatter.locator("canvas.cw-over").press("Escape")
+        expect(host.page.get_by_text("No samples selected")).to_be_visible(timeout=20 * SECONDS)
+
+    @pytest.mark.parametrize("column", ["class", "prediction", "loss", "cluster"])
+    def test_colours_by(self, host, column):
+        scatter = view(host, "Samples of")
+        scatter.get_by_label("Colour by").select_option(label=column)
+        before = scatter.locator("canvas").first.screenshot()
+        assert len(set(before)) > 50
+
+    def test_cancel_stops_a_screen_and_the_next_one_runs(self, host):
+        tree = view(host, "Layers")
+        for name in ("fc1", "tanh1", "tanh2", "tanh3"):
+            tree.get_by_role("treeitem", name=re.compile(rf"^{name}\b")).click()
+        host.page.get_by_role("button", name="Screen picked layers").click()
+        progress = view(host, "Screen")
+        progress.get_by_role("button", name=re.compile("Cancel")).click(timeout=20 * SECONDS)
+        expect(progress.get_by_text(re.compile("[Cc]ancelled"))).to_be_visible(timeout=30 * SECONDS)
+        expect(view(host, "Filters").get_by_text("22 units")).to_be_visible()
+        for name in ("conv1", "fc1", "tanh1", "tanh2", "tanh3"):
+            tree.get_by_role("treeitem", name=re.compile(rf"^{name}\b")).click()
+        host.page.get_by_role("button", name="Screen picked layers").click()
+        expect(view(host, "Filters").get_by_text("16 units, 1 selected")).to_be_visible(
+            timeout=60 * SECONDS
+        )
+
+    def test_an_empty_pick_says_what_to_do(self, host):
+        tree = view(host, "Layers")
+        tree.get_by_role("treeitem", name=re.compile(r"^conv2\b")).click()
+        host.page.get_by_role("button", name="Screen picked layers").click()
+        expect(host.page.get_by_text("Pick at least one layer in the tree")).to_be_visible(
+            timeout=20 * SECONDS
+        )
+
+    def test_a_narrow_window_keeps_every_view(self, host):
+        # Lab's side bar takes half of a small window.
+        width = {"voila": 480, "lab": 900}[host.name]
+        host.page.set_viewport_size({"width": width, "height": 900})
+        for title in ("Layers", "Filters", "Samples of", "Outlier samples"):
+            box = view(host, title).bounding_box()
+            assert box["width"] > 200
+        host.shoot(f"{host.name}-narrow")
+        host.page.set_viewport_size({"width": 1400, "height": 1100})
+
+    def test_no_request_left_the_machine_and_nothing_failed(self, host):
+        assert host.outside() == []
+        assert host.errors == []
+
+
+def test_dark_theme(browser, tmp_path):
+    with voila(browser, tmp_path) as host:
+        host.page.goto(f"{host.address}?theme=dark", timeout=120_000)
+        view(host, "Filters").get_by_role("gridcell").first.wait_for(timeout=120_000)
+        settle(host)
+        background = host.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        red, green, blue = map(int, re.findall(r"\d+", background)[:3])
+        assert red + green + blue < 200
+        host.shoot("voila-dark")
+        assert host.outside() == []

@@ -1,0 +1,91 @@
+import subprocess
+import sys
+
+import pytest
+
+from cutaway import cli, serve
+from cutaway.filters import FilterScreen
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "cutaway.cli", *arguments], capture_output=True, text=True
+    )
+
+
+def test_help_lists_the_commands(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    for command in ("serve", "lab", "models", "sites", "screen"):
+        assert command in text
+
+
+@pytest.mark.parametrize("command", ["serve", "lab", "models", "sites", "screen"])
+def test_every_command_has_help_seed_and_out(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert "--seed" in text
+    assert "--out" in text
+
+
+def test_wrong_usage_exits_with_2(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["screen"])
+    assert ended.value.code == 2
+    assert "model" in capsys.readouterr().err
+
+
+def test_an_error_is_one_line_and_exit_status_1(capsys):
+    assert cli.main(["sites", "lenet5-digit"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith("cutaway: ")
+    assert "lenet5-digits" in error
+
+
+def test_models_prints_and_writes_the_cards(tmp_path, capsys):
+    assert cli.main(["models", "--out", str(tmp_path / "models.csv")]) == 0
+    text = capsys.readouterr().out
+    assert "lenet5-digits-overfit" in text
+    lines = (tmp_path / "models.csv").read_text().splitlines()
+    assert lines[0] == "name,title,parameters,train_accuracy,test_accuracy"
+    assert len(lines) == 9
+
+
+def test_screen_runs_on_a_real_model_and_saves(tmp_path):
+    out = tmp_path / "screen.zip"
+    done = run(
+        "screen", "lenet5-digits", "--sites", "conv1", "--split", "test", "--limit", "200",
+        "--out", str(out),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    screen = FilterScreen.load(out)
+    assert len(screen.rows) == 200
+    assert set(screen.filters["site"]) == {"conv1"}
+    assert "conv1" in done.stdout
+
+
+def test_a_taken_port_leads_to_the_next_one():
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind((serve.ADDRESS, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert port < serve.free_port(port) < port + serve.PORTS_TRIED
+
+
+def test_no_free_port_is_one_line(monkeypatch):
+    monkeypatch.setattr(serve, "PORTS_TRIED", 0)
+    with pytest.raises(OSError, match=r"port must be free between .*; stop another server"):
+        serve.free_port(9000)
+
+
+def test_missing_host_is_one_line(monkeypatch):
+    monkeypatch.setattr(serve.importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"run: pip install 'cutaway\[dashboard\]'"):
+        serve.widgets_folder()

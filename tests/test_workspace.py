@@ -1,0 +1,84 @@
+import threading
+
+import numpy as np
+import pytest
+
+import cutaway as ct
+from cutaway.core import Selection
+
+
+@pytest.fixture
+def screen():
+    maps = np.random.default_rng(0).normal(size=(60, 2, 3, 3)).astype(np.float32)
+    return ct.screen_filters(ct.Activations.from_arrays({"conv1": maps}), k_max=2)
+
+
+def test_listeners_hear_name_old_and_new_once_a_change():
+    workspace, heard = ct.Workspace(), []
+    stop = workspace.listen(lambda *change: heard.append(change), "model")
+    workspace.model = "a"
+    workspace.model = "a"
+    workspace.data = "d"
+    workspace.model = "b"
+    stop()
+    workspace.model = "c"
+    assert heard == [("model", None, "a"), ("model", "a", "b")]
+
+
+def test_results_are_slots_too(screen):
+    workspace, heard = ct.Workspace(), []
+    workspace.listen(lambda name, _old, _new: heard.append(name), "results.screen")
+    workspace.results["screen"] = screen
+    del workspace.results["screen"]
+    assert heard == ["results.screen", "results.screen"]
+    with pytest.raises(TypeError, match=r"results\['x'\] must be a Result, got int"):
+        workspace.results["x"] = 3
+
+
+def test_an_unknown_slot_is_refused():
+    with pytest.raises(AttributeError, match="slot must be one of model, data, .*, got 'modle'"):
+        ct.Workspace().modle = 1
+
+
+def test_kept_computes_once_and_keeps_nothing_that_failed():
+    workspace, calls = ct.Workspace(), []
+
+    def make():
+        calls.append(1)
+        if len(calls) == 1:
+            raise ct.Cancelled
+        return len(calls)
+
+    with pytest.raises(ct.Cancelled):
+        workspace.kept("capture", {"site": "a"}, make)
+    assert workspace.kept("capture", {"site": "a"}, make) == 2
+    assert workspace.kept("capture", {"site": "a"}, make) == 2
+    assert workspace.kept("capture", {"site": "b"}, make) == 3
+
+
+def test_slots_can_be_assigned_from_many_threads():
+    workspace, heard = ct.Workspace(), []
+    workspace.listen(lambda _name, old, new: heard.append((old, new)), "effect")
+    threads = [threading.Thread(target=setattr, args=(workspace, "effect", i)) for i in range(50)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert len(heard) == 50
+    assert [old for old, _ in heard][1:] == [new for _, new in heard][:-1]
+
+
+def test_save_and_open_give_results_and_selection_back(tmp_path, screen):
+    workspace = ct.Workspace()
+    workspace.results["screen"] = screen
+    workspace.selection = Selection((3, 5), of=screen.rows.digest, by="scatter")
+    workspace.save(tmp_path / "session")
+    back = ct.open_workspace(tmp_path / "session")
+    assert back.results["screen"].digest == screen.digest
+    assert back.selection == workspace.selection
+    assert back.model is None
+
+
+def test_a_folder_that_is_no_workspace_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="path must be a saved workspace, got .*; save one with"):
+        ct.open_workspace(tmp_path)

@@ -1,0 +1,101 @@
+"""Cutaway: a workbench for looking inside trained neural networks.
+
+``import cutaway as ct`` loads nothing heavy; each public name is imported at its first use.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Activations": "cutaway.model",
+    "BudgetExceeded": "cutaway.model",
+    "Cancelled": "cutaway.core",
+    "Mean": "cutaway.model",
+    "ProjectOut": "cutaway.model",
+    "Replace": "cutaway.model",
+    "Selection": "cutaway.core",
+    "Steer": "cutaway.model",
+    "UnknownSite": "cutaway.model",
+    "UnsupportedModel": "cutaway.model",
+    "Workspace": "cutaway.workspace",
+    "Zero": "cutaway.model",
+    "ablate": "cutaway.causal",
+    "capture": "cutaway.model",
+    "cost_card": "cutaway.model",
+    "edited": "cutaway.model",
+    "load_data": "cutaway.data",
+    "load_model": "cutaway.model",
+    "open_workspace": "cutaway.workspace",
+    "predict": "cutaway.model",
+    "screen_filters": "cutaway.filters",
+    "sites": "cutaway.model",
+}
+_MODULES = ("causal", "core", "data", "filters", "lenses", "model", "plots", "workspace")
+
+__all__ = [
+    "Activations",
+    "BudgetExceeded",
+    "Cancelled",
+    "Mean",
+    "ProjectOut",
+    "Replace",
+    "Selection",
+    "Steer",
+    "UnknownSite",
+    "UnsupportedModel",
+    "Workspace",
+    "Zero",
+    "__version__",
+    "ablate",
+    "capture",
+    "cost_card",
+    "edited",
+    "load_data",
+    "load_model",
+    "open_workspace",
+    "predict",
+    "screen_filters",
+    "sites",
+]
+
+if TYPE_CHECKING:
+    # From their modules, not their packages: there the name is a function and a module at once.
+    from cutaway.causal.ablate import ablate
+    from cutaway.core import Cancelled, Selection
+    from cutaway.data import load_data
+    from cutaway.filters import screen_filters
+    from cutaway.model import (
+        Activations,
+        BudgetExceeded,
+        Mean,
+        ProjectOut,
+        Replace,
+        Steer,
+        UnknownSite,
+        UnsupportedModel,
+        Zero,
+        load_model,
+    )
+    from cutaway.model.capture import capture, cost_card
+    from cutaway.model.edit import edited
+    from cutaway.model.predict import predict
+    from cutaway.model.sites import sites
+    from cutaway.workspace import Workspace, open_workspace
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name, or a part of the house, when it is first asked for."""
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"cutaway.{name}")
+    else:
+        raise AttributeError(f"module 'cutaway' has no attribute {name!r}; see cutaway.__all__")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_MODULES})

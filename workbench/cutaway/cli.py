@@ -1,0 +1,198 @@
+"""The command line: ``cutaway lab | serve | models | sites | screen``.
+
+Heavy imports wait until a command needs them, so that ``--help`` answers at once.
+"""
+
+import argparse
+import csv
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cutaway import __version__
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cutaway", description="Look inside trained neural networks."
+    )
+    parser.add_argument("--version", action="version", version=f"cutaway {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, run: Command, text: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text)
+        one.set_defaults(run=run)
+        one.add_argument("--seed", type=int, default=0, help="seed of all chance (default 0)")
+        one.add_argument("--out", type=Path, help="file to write the result to")
+        return one
+
+    for name, run, port, text in (
+        ("serve", _serve, 8866, "serve the dashboard with Voilà on 127.0.0.1"),
+        ("lab", _lab, 8888, "open the dashboard's notebook in JupyterLab"),
+    ):
+        host = add(name, run, text)
+        host.add_argument("--port", type=int, default=port, help=f"first port tried ({port})")
+        host.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    add("models", _models, "list the sample models with their measured accuracy")
+    sites = add("sites", _sites, "list where a model's activations can be read")
+    screen = add("screen", _screen, "find filters that set a few samples apart")
+    for one in (sites, screen):
+        one.add_argument("model", help="sample model, or folder of a Hugging Face model")
+        one.add_argument("data", nargs="?", help="sample data, image folder or file of texts")
+    screen.add_argument("--sites", default="conv*", help="glob of sites (default 'conv*')")
+    screen.add_argument("--split", help="split of the data, e.g. train or test")
+    screen.add_argument("--limit", type=int, help="use this many samples, drawn by a fixed seed")
+    screen.add_argument("--max-bytes", default="1GB", help="most memory to keep (default 1GB)")
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from cutaway import serve
+
+    port = serve.free_port(arguments.port)
+    if port != arguments.port:
+        print(f"cutaway: port {arguments.port} is taken, using {port}", flush=True)
+    print("cutaway: starting Voilà (Ctrl-C stops it)", flush=True)
+    command = serve.voila_command(serve.notebooks_folder() / "dashboard.ipynb", port)
+    return serve.run_host(command, f"http://{serve.ADDRESS}:{port}/", _say_ready)
+
+
+def _lab(arguments: argparse.Namespace) -> int:
+    from cutaway import serve
+
+    port = serve.free_port(arguments.port)
+    folder = serve.own_notebooks(Path("cutaway-notebooks").resolve())
+    print(f"cutaway: starting JupyterLab in {folder.name} (Ctrl-C stops it)", flush=True)
+    command = serve.lab_command(folder, "dashboard.ipynb", port, browser=not arguments.no_browser)
+    return serve.run_host(command, f"http://{serve.ADDRESS}:{port}/lab", lambda _url: None)
+
+
+def _say_ready(url: str) -> None:
+    print(f"cutaway: the dashboard is at {url}", flush=True)
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    import cutaway_samples
+
+    rows = []
+    for name in cutaway_samples.names():
+        card = cutaway_samples.card(name)
+        rows.append({"name": name, **{key: card.get(key, "") for key in _CARD_KEYS}})
+    _print_table(rows)
+    if arguments.out:
+        _write_csv(rows, arguments.out)
+    return 0
+
+
+_CARD_KEYS = ("title", "parameters", "train_accuracy", "test_accuracy")
+
+
+def _sites(arguments: argparse.Namespace) -> int:
+    import cutaway as ct
+
+    model = ct.load_model(arguments.model)
+    data = ct.load_data(arguments.data, limit=1) if arguments.data else None
+    frame = ct.sites(model, data).to_frame()
+    print(frame.to_string())
+    if arguments.out:
+        frame.to_csv(arguments.out)
+    return 0
+
+
+def _screen(arguments: argparse.Namespace) -> int:
+    import cutaway as ct
+    from cutaway.core import part
+
+    model = ct.load_model(arguments.model)
+    source = arguments.data or _own_data(arguments.model)
+    data = ct.load_data(source, split=arguments.split, limit=arguments.limit)
+    chosen = ct.sites(model, data).glob(arguments.sites)
+    with _progress("screen") as tick:
+        acts = ct.capture(
+            model, data, chosen, max_bytes=arguments.max_bytes, pool=8, tick=part(tick, 0.0, 0.3),
+            show=_say,
+        )  # fmt: skip
+        screen = ct.screen_filters(acts, seed=arguments.seed, tick=part(tick, 0.3, 1.0))
+    print(screen.filters.head(10).to_string(index=False))
+    print(screen.samples.head(10).to_string(index=False))
+    if arguments.out:
+        screen.save(arguments.out)
+        print(f"cutaway: saved {arguments.out}")
+    return 0
+
+
+def _own_data(model: str) -> str:
+    import cutaway_samples
+
+    if model not in cutaway_samples.names():
+        raise ValueError(
+            f"data must be given for {model}, got none; name sample data, a folder or a file"
+        )
+    return str(cutaway_samples.entry(model).dataset)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+class _progress:  # noqa: N801 - reads as a word where it is used
+    """A tqdm bar on standard error, as a tick."""
+
+    def __init__(self, title: str) -> None:
+        from tqdm import tqdm
+
+        self._bar: Any = tqdm(total=100, desc=title, unit="%", leave=False)
+
+    def __enter__(self) -> Callable[[float, str], None]:
+        return self._tick
+
+    def _tick(self, fraction: float, message: str) -> None:
+        self._bar.set_postfix_str(message, refresh=False)
+        self._bar.update(max(0, round(100 * fraction) - self._bar.n))
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+
+def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+    heads = list(rows[0])
+    cells = [heads, *([str(row[head]) for head in heads] for row in rows)]
+    widths = [max(len(line[j]) for line in cells) for j in range(len(heads))]
+    for line in cells:
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        )
+
+
+def _write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors become one line on standard error.
+
+    Returns
+    -------
+    int
+        0 done, 1 the command failed; wrong usage exits with 2.
+    """
+    chosen = _parser().parse_args(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except KeyboardInterrupt:
+        print("cutaway: stopped", file=sys.stderr)
+        return 1
+    except (OSError, ValueError, TypeError, KeyError, ImportError, MemoryError) as error:
+        line = " ".join(str(error).split())
+        print(f"cutaway: {line}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

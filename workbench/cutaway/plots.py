@@ -1,0 +1,118 @@
+"""Static figures of results, for papers and reports: plotly figures, finished, never shown here."""
+
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from cutaway.causal import Effect
+from cutaway.core import Result
+from cutaway.filters import FilterScreen
+from cutaway.model import Predictions
+
+OKABE_ITO = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
+)  # fmt: skip
+"""Colours that colour-blind readers can tell apart (Okabe and Ito 2008)."""
+
+
+@singledispatch
+def plot(result: Result, **_options: Any) -> Any:
+    """Finished plotly figure of a result.
+
+    Parameters
+    ----------
+    result : Result
+        What to draw; each kind has its own figure.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        With axis titles, units and the result's origin as caption.
+
+    Raises
+    ------
+    TypeError
+        If there is no figure for this kind of result.
+    """
+    kinds = ", ".join(one.__name__ for one in plot.registry if one is not object)
+    raise TypeError(
+        f"result must be one of {kinds}, got {type(result).__name__}; use to_frame() and plot that"
+    )
+
+
+@plot.register
+def _screen(result: FilterScreen, *, site: str | None = None, unit: int = 0) -> Any:
+    """Ranking of all filters, or with `site` the samples of one filter by cluster."""
+    figure = _figure(result)
+    if site is None:
+        frame = result.filters
+        names = [f"{s}:{u}" for s, u in zip(frame["site"], frame["unit"], strict=True)]
+        for place, flag in enumerate(("certain", "likely", "")):
+            chosen = (frame["flag"] == flag).to_numpy()
+            figure.add_bar(
+                x=np.array(names)[chosen], y=frame["tail"].to_numpy()[chosen],
+                name=flag or "not flagged", marker_color=OKABE_ITO[(5, 1, 0)[place]],
+            )  # fmt: skip
+        figure.update_xaxes(title="filter", categoryorder="array", categoryarray=names)
+        figure.update_yaxes(title="largest tail (−log₁₀ p)")
+        return figure
+    picture = result.picture(site, unit)
+    for cluster in np.unique(picture.assignment):
+        chosen = picture.assignment == cluster
+        if cluster >= 0:
+            figure.add_scatter(
+                x=picture.points[chosen, 0], y=picture.points[chosen, 1], mode="markers",
+                text=[str(one) for one in result.rows.ids[chosen]], name=f"cluster {cluster + 1}",
+                marker={"color": OKABE_ITO[int(cluster) % 8], "size": 5},
+            )  # fmt: skip
+    figure.update_xaxes(title=f"PC 1 of {site}, filter {unit}")
+    figure.update_yaxes(title="PC 2")
+    return figure
+
+
+@plot.register
+def _effect(result: Effect) -> Any:
+    """Change under the edit beside the changes under random controls."""
+    figure = _figure(result)
+    figure.add_histogram(
+        x=result.control_changes, name="random controls", marker_color=OKABE_ITO[4], nbinsx=30
+    )
+    figure.add_vline(
+        x=result.change, line_color=OKABE_ITO[5], annotation_text=f"edit, p = {result.p:.3f}"
+    )
+    figure.update_xaxes(title=f"change of {result.metric}")
+    figure.update_yaxes(title="number of controls")
+    return figure
+
+
+@plot.register
+def _predictions(result: Predictions) -> Any:
+    """How the loss is spread over samples, right and wrong ones apart."""
+    if result.correct is None or result.loss is None:
+        raise ValueError(
+            "result must hold losses for this figure, got predictions without labels; "
+            "give the data labels and predict again"
+        )
+    figure = _figure(result)
+    for name, chosen, color in (
+        ("correct", result.correct, OKABE_ITO[2]),
+        ("wrong", ~result.correct, OKABE_ITO[5]),
+    ):
+        figure.add_histogram(x=result.loss[chosen], name=name, marker_color=color, nbinsx=40)
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(title="loss (nats)")
+    figure.update_yaxes(title="samples", type="log")
+    return figure
+
+
+def _figure(result: Result) -> Any:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    figure.update_layout(
+        template="plotly_white",
+        title={"text": result.origin.caption(), "font": {"size": 12}},
+        margin={"t": 48, "l": 64, "r": 16, "b": 56},
+    )
+    return figure

@@ -1,0 +1,160 @@
+"""Start the two hosts of the page: Voilà for a dashboard, JupyterLab for work."""
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ADDRESS = "127.0.0.1"
+PORTS_TRIED = 50
+
+
+def free_port(first: int) -> int:
+    """The first port from `first` on that nothing listens at on this machine.
+
+    Raises
+    ------
+    OSError
+        If none of the next 50 is free.
+    """
+    for port in range(first, min(first + PORTS_TRIED, 65536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((ADDRESS, port))
+            except OSError:
+                continue
+            return port
+    raise OSError(
+        f"port must be free between {first} and {first + PORTS_TRIED - 1}, got none; "
+        "stop another server or give --port"
+    )
+
+
+def widgets_folder() -> Path:
+    """Folder of the package `cutaway_widgets`, found without importing it.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If it, Voilà or JupyterLab are not installed; says which extra brings them.
+    """
+    for name in ("cutaway_widgets", "ipywidgets", "anywidget"):
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(
+                f"{name} must be installed to show pages, got no such package; "
+                "run: pip install 'cutaway[dashboard]'"
+            )
+        if name == "cutaway_widgets":
+            folder = Path(spec.origin).parent
+    return folder
+
+
+def notebooks_folder() -> Path:
+    """Where the notebooks lie: in the installed package, or in the checkout it is linked to."""
+    package = widgets_folder()
+    for folder in (package / "notebooks", package.parents[1] / "notebooks"):
+        if (folder / "dashboard.ipynb").exists():
+            return folder
+    raise FileNotFoundError(
+        f"notebooks must lie beside the package {package.name}, got none; install cutaway again"
+    )
+
+
+def own_notebooks(target: Path) -> Path:
+    """Notebooks that a person may change: the checkout's, else a copy under `target`."""
+    source = notebooks_folder()
+    if source.parent != widgets_folder():
+        return source
+    if not target.exists():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
+def host_environment() -> dict[str, str]:
+    """Environment of a host: our Voilà template and Lab settings are found first.
+
+    With them no request leaves the machine: no style sheets from a network, no news.
+    """
+    ours = str(widgets_folder() / "jupyter")
+    first = {
+        name: os.pathsep.join(one for one in (ours, os.environ.get(name, "")) if one)
+        for name in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH")
+    }
+    return os.environ | first
+
+
+def voila_command(notebook: Path, port: int) -> list[str]:
+    """Command that serves one notebook as a page."""
+    _require("voila")
+    return [
+        sys.executable, "-m", "voila", str(notebook), "--no-browser", f"--port={port}",
+        f"--Voila.ip={ADDRESS}", "--template=cutaway", "--show_tracebacks=True",
+        "--Voila.log_level=WARN",
+    ]  # fmt: skip
+
+
+def lab_command(folder: Path, notebook: str, port: int, *, browser: bool) -> list[str]:
+    """Command that opens one notebook in JupyterLab, without its news and update requests."""
+    _require("jupyterlab")
+    command = [
+        sys.executable, "-m", "jupyterlab", f"--port={port}", f"--ServerApp.ip={ADDRESS}",
+        f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{notebook}",
+        "--ServerApp.log_level=WARN",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    if not browser:
+        command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    return command
+
+
+def _require(module: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise ModuleNotFoundError(
+            f"{module} must be installed for this, got no such package; "
+            "run: pip install 'cutaway[dashboard]'"
+        )
+
+
+def run_host(command: Sequence[str], url: str, ready: Callable[[str], None]) -> int:
+    """Run a host until it ends or Ctrl-C; call `ready(url)` once when it answers.
+
+    Returns
+    -------
+    int
+        Exit status of the host; 0 after Ctrl-C.
+    """
+    process = subprocess.Popen(list(command), env=host_environment())
+    try:
+        while process.poll() is None and not _answers(url):
+            time.sleep(0.1)
+        if process.poll() is None:
+            ready(url)
+        return process.wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    base = url.split("/", 3)
+    try:
+        # Any answer will do; "/static" does not start a kernel as the page itself would.
+        with urllib.request.urlopen(f"{base[0]}//{base[2]}/static/none", timeout=1):  # noqa: S310
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
