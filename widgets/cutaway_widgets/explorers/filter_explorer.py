@@ -130,10 +130,10 @@ class FilterExplorer(Strict, ipywidgets.VBox):
         )
         nowhere = np.full((len(data), 2), np.nan)
         self.scatter = Scatter(
-            nowhere, link=self.samples, title="Samples of one filter", height=420
+            nowhere, link=self.samples, title="Samples of one filter", height=460
         )
         self.grid = ImageGrid(
-            link=self.samples, mode="ranked", title="Outlier samples, farthest first", height=420,
+            link=self.samples, mode="ranked", title="Outlier samples, farthest first", height=300,
             empty="Screen a layer, then pick a filter to see its outlier samples.",
         )  # fmt: skip
         self.histogram = Histogram(
@@ -158,8 +158,8 @@ class FilterExplorer(Strict, ipywidgets.VBox):
         self.button = button
         left = _column([self.tree, button, self.progress], "300px", 1)
         right = _column([self.table, self._text], "480px", 3)
-        below = _column([self.scatter, self._chosen, self.histogram], "440px", 1)
-        beside = _column([self.grid], "340px", 1)
+        below = _column([self.scatter, self._chosen], "440px", 1)
+        beside = _column([self.grid, self.histogram], "340px", 1)
         self._headline(None)
         self._selected(None)
         return [self._head, _row([left, right]), _row([below, beside])]
