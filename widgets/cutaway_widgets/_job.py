@@ -1,8 +1,10 @@
 """Work beside the kernel's loop: one worker thread, progress at 10 Hz, a Cancel that is heard."""
 
+import atexit
 import contextvars
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -17,6 +19,18 @@ State: TypeAlias = Literal["idle", "running", "cancelling", "done", "cancelled",
 
 _PERIOD = 0.1
 """Seconds between two progress reports at least: 10 Hz is what an eye and a comm can take."""
+
+
+_STARTED: "weakref.WeakSet[Job]" = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Stop what still runs when the interpreter ends: torch aborts if its thread is torn down."""
+    for one in list(_STARTED):
+        one.cancel()
+    for one in list(_STARTED):
+        one.wait(10.0)
 
 
 @dataclass(frozen=True)
@@ -130,6 +144,7 @@ class Job(Strict, traitlets.HasTraits):
         self._thread = threading.Thread(
             target=context.run, args=(self._run, work, on_done), name="cutaway-job", daemon=True
         )
+        _STARTED.add(self)
         self._thread.start()
 
     def cancel(self) -> None:

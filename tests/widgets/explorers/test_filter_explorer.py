@@ -115,6 +115,15 @@ def test_unknown_keyword_is_refused(data):
         cw.FilterExplorer("lenet5-digits", data, site="conv1")
 
 
+def test_a_page_can_be_made_after_all_widgets_were_closed(data):
+    import ipywidgets
+
+    ipywidgets.Widget.close_all()
+    page = cw.FilterExplorer("lenet5-digits", data, sites="conv1", inline=True)
+    assert page.job.status.state == "done"
+    assert page.model_id
+
+
 class TestViews:
     def test_order_leaves_out_dropped_samples(self):
         rows = Index(["a", "b", "c", "d"])

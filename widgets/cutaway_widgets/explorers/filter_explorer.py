@@ -23,8 +23,6 @@ from cutaway_widgets.scatter import Ellipses, Scatter
 from cutaway_widgets.site_tree import SiteTree
 from cutaway_widgets.table import Table
 
-_WHOLE = ipywidgets.Layout(width="100%", min_width="0")
-
 
 class FilterExplorer(Strict, ipywidgets.VBox):
     """Page of linked views over one model and one data set.
@@ -69,7 +67,9 @@ class FilterExplorer(Strict, ipywidgets.VBox):
         self.job = Job(inline=inline, lock=self.workspace.lock)
         self._filter = ""
         self._build(sites)
-        super().__init__(children=self._page(), layout=_WHOLE)
+        super().__init__(
+            children=self._page(), layout=ipywidgets.Layout(width="100%", min_width="0")
+        )
         self.add_class("cutaway-explorer")
         self._stop = self.workspace.listen(self._screened, "results.screen")
         if start:
