@@ -5,6 +5,7 @@ Heavy imports wait until a command needs them, so that ``--help`` answers at onc
 
 import argparse
 import csv
+import secrets
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -67,7 +68,9 @@ def _lab(arguments: argparse.Namespace) -> int:
     folder = serve.own_notebooks(Path("cutaway-notebooks").resolve())
     print(f"cutaway: starting JupyterLab in {folder.name} (Ctrl-C stops it)", flush=True)
     command = serve.lab_command(folder, "dashboard.ipynb", port, browser=not arguments.no_browser)
-    return serve.run_host(command, f"http://{serve.ADDRESS}:{port}/lab", lambda _url: None)
+    token = secrets.token_hex(16)
+    url = f"http://{serve.ADDRESS}:{port}/lab/tree/dashboard.ipynb?token={token}"
+    return serve.run_host(command, url, _say_ready, token=token)
 
 
 def _say_ready(url: str) -> None:

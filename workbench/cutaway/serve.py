@@ -126,15 +126,29 @@ def _require(module: str) -> None:
         )
 
 
-def run_host(command: Sequence[str], url: str, ready: Callable[[str], None]) -> int:
+def run_host(
+    command: Sequence[str], url: str, ready: Callable[[str], None], *, token: str = ""
+) -> int:
     """Run a host until it ends or Ctrl-C; call `ready(url)` once when it answers.
+
+    Parameters
+    ----------
+    command : sequence of str
+        From `voila_command` or `lab_command`.
+    url : str
+        Where it will answer.
+    ready : callable
+        Gets the url.
+    token : str
+        Secret that JupyterLab asks for; given in the environment, which other users cannot read.
 
     Returns
     -------
     int
         Exit status of the host; 0 after Ctrl-C.
     """
-    process = subprocess.Popen(list(command), env=host_environment())
+    secret = {"JUPYTER_TOKEN": token} if token else {}
+    process = subprocess.Popen(list(command), env=host_environment() | secret)
     try:
         while process.poll() is None and not _answers(url):
             time.sleep(0.1)

@@ -1,0 +1,64 @@
+"""``cutaway serve`` and ``cutaway lab`` as a person runs them: start, say where, stop on Ctrl-C."""
+
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from cutaway import serve
+
+
+@pytest.mark.parametrize("command", [["serve"], ["lab", "--no-browser"]], ids=lambda one: one[0])
+def test_starts_says_so_and_stops_on_ctrl_c(command, tmp_path):
+    port = serve.free_port(9100)
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "cutaway.cli", *command, "--port", str(port)],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path,
+    ) as process:  # fmt: skip
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if f"http://{serve.ADDRESS}:{port}/" in line:
+                break
+        assert f"{serve.ADDRESS}:{port}" in said[-1], said
+        url = said[-1].split()[-1]
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            assert answer.status == 200
+            # Without the token in the address Lab would show its login page.
+            assert "login" not in answer.url
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+    assert serve.free_port(port) == port
+
+
+def test_a_taken_port_is_said_and_the_next_one_used(tmp_path):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind((serve.ADDRESS, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with subprocess.Popen(
+            [sys.executable, "-u", "-m", "cutaway.cli", "serve", "--port", str(port)],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path,
+        ) as process:  # fmt: skip
+            first = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+    assert f"port {port} is taken, using {port + 1}" in first
+
+
+def test_a_copy_of_the_notebooks_is_made_only_from_an_installed_package(tmp_path, monkeypatch):
+    target = tmp_path / "mine"
+    assert serve.own_notebooks(target) == serve.notebooks_folder()
+    assert not target.exists()
+    package = tmp_path / "site" / "cutaway_widgets"
+    (package / "notebooks").mkdir(parents=True)
+    (package / "notebooks" / "dashboard.ipynb").write_text("{}")
+    monkeypatch.setattr(serve, "widgets_folder", lambda: package)
+    assert serve.own_notebooks(target) == target
+    (target / "dashboard.ipynb").write_text("changed by hand")
+    serve.own_notebooks(target)
+    assert (target / "dashboard.ipynb").read_text() == "changed by hand"
