@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     for one in (sites, screen):
         one.add_argument("model", help="sample model, or folder of a Hugging Face model")
         one.add_argument("data", nargs="?", help="sample data, image folder or file of texts")
-    screen.add_argument("--sites", default="conv*", help="glob of sites (default 'conv*')")
+    screen.add_argument("--sites", help="glob of sites (default: every convolution)")
     screen.add_argument("--split", help="split of the data, e.g. train or test")
     screen.add_argument("--limit", type=int, help="use this many samples, drawn by a fixed seed")
     screen.add_argument("--max-bytes", default="1GB", help="most memory to keep (default 1GB)")
@@ -112,7 +112,11 @@ def _screen(arguments: argparse.Namespace) -> int:
     model = ct.load_model(arguments.model)
     source = arguments.data or _own_data(arguments.model)
     data = ct.load_data(source, split=arguments.split, limit=arguments.limit)
-    chosen = ct.sites(model, data).glob(arguments.sites)
+    tree = ct.sites(model, data)
+    if arguments.sites:
+        chosen = tree.glob(arguments.sites)
+    else:
+        chosen = tree.where(lambda site: site.type in {"Conv1d", "Conv2d", "Conv3d"})
     with _progress("screen") as tick:
         acts = ct.capture(
             model, data, chosen, max_bytes=arguments.max_bytes, pool=8, tick=part(tick, 0.0, 0.3),

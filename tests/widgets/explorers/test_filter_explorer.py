@@ -124,7 +124,26 @@ def test_a_page_can_be_made_after_all_widgets_were_closed(data):
     assert page.model_id
 
 
+def test_texts_are_shown_as_cards():
+    texts = ct.load_data("occupations", limit=40)
+    page = cw.FilterExplorer("gpt-occupations", texts, inline=True)
+    assert page.job.status.state == "done"
+    assert page.grid._labels[0].startswith(texts.text(texts.index.ids[0].item())[:20])
+
+
 class TestViews:
+    @pytest.mark.parametrize(
+        ("name", "data", "first"),
+        [
+            ("lenet5-digits", "digits", ["conv1", "conv2"]),
+            ("vgg-digits", "digits32", ["features.conv1", "features.conv2"]),
+            ("gpt-occupations", "occupations", ["transformer.wte", "transformer.wpe"]),
+        ],
+    )
+    def test_first_sites_are_convolutions_or_layers(self, name, data, first):
+        tree = ct.sites(ct.load_model(name), ct.load_data(data, limit=1))
+        assert views.first_sites(tree, None) == first
+
     def test_order_leaves_out_dropped_samples(self):
         rows = Index(["a", "b", "c", "d"])
         assert views.outlier_order(rows, np.array([1.0, np.nan, 3.0, 2.0])) == ["c", "d", "a"]

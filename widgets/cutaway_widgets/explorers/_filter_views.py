@@ -1,5 +1,6 @@
 """What the filter explorer shows, as pure functions of results: no widget is touched here."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,26 @@ from numpy.typing import NDArray
 from cutaway.core import Index, Selection
 from cutaway.data import Dataset
 from cutaway.filters import FilterScreen
-from cutaway.model import Predictions
+from cutaway.model import Predictions, Sites
 from cutaway_widgets._color import Categories, Values
 
 COLUMNS = ["site", "unit", "flag", "score", "tail", "q", "k", "weight", "overlap", "status"]
 UNITS = {"score": "−log₁₀ p", "tail": "−log₁₀ p", "weight": "of samples"}
+
+
+def pickable(tree: Sites) -> list[str]:
+    """Paths of the sites that have units to screen."""
+    return [one.path for one in tree if one.path and one.shape and one.n_units]
+
+
+def first_sites(tree: Sites, pattern: str | None) -> list[str]:
+    """Paths to screen at first: those of the pattern, else the first two convolutions or layers."""
+    can = pickable(tree)
+    if pattern is not None:
+        return [one.path for one in tree.glob(pattern) if one.path in can]
+    leaves = [one for one in tree.leaves if one.path in can]
+    convolutions = [one for one in leaves if one.type in {"Conv1d", "Conv2d", "Conv3d"}]
+    return [one.path for one in (convolutions or leaves)[:2]]
 
 
 def filter_index(screen: FilterScreen) -> Index:
@@ -71,11 +87,11 @@ def sample_colors(
 def sample_labels(
     data: Dataset, predictions: Predictions | None, tails: NDArray[Any] | None
 ) -> list[str]:
-    """One line a sample: "7", or "4 → 9" where the model disagrees, and its tail."""
+    """One line a sample: its text, "7", or "4 → 9" where the model disagrees, and its tail."""
     names = data.classes or ()
     lines = []
-    for i in range(len(data)):
-        parts = []
+    for i, one in enumerate(data.index):
+        parts = [textwrap.shorten(data.text(one), 80)] if data.kind == "text" else []
         if data.labels is not None and names:
             label = names[int(data.labels[i])]
             wrong = predictions is not None and int(predictions.predicted[i]) != data.labels[i]

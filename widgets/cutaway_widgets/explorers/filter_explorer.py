@@ -33,8 +33,8 @@ class FilterExplorer(Strict, ipywidgets.VBox):
         What `cutaway.load_model` takes; None uses the workspace's.
     data : Dataset or anything `cutaway.load_data` takes, or None
         None uses the workspace's.
-    sites : str
-        Glob of the sites screened at first.
+    sites : str or None
+        Glob of the sites screened at first; None takes the first two convolutions, or layers.
     workspace : Workspace or None
         Slots to share with other pages; None makes an own one.
     start : bool
@@ -57,7 +57,7 @@ class FilterExplorer(Strict, ipywidgets.VBox):
         model: Any = None,
         data: Any = None,
         *,
-        sites: str = "conv*",
+        sites: str | None = None,
         workspace: Workspace | None = None,
         start: bool = True,
         inline: bool = False,
@@ -111,18 +111,18 @@ class FilterExplorer(Strict, ipywidgets.VBox):
                     f"e.g. FilterExplorer('lenet5-digits', 'digits')"
                 )
 
-    def _build(self, pattern: str) -> None:
+    def _build(self, pattern: str | None) -> None:
         data: Dataset = self.workspace.data
         tree: Sites = sites(self.workspace.model, data)
         self.workspace.sites = tree
-        can = [one.path for one in tree if one.shape and one.n_units and one.path]
-        first = [one.path for one in tree.glob(pattern) if one.path in can]
+        first = views.first_sites(tree, pattern)
         pictures = thumbnail_atlas(data) if data.kind == "image" else None
         lock = self.workspace.lock
         self.samples = Link(data.index, thumbnails=pictures, lock=lock)
         self.units = Link(Index.count(0, "unit"), lock=lock)
         self.tree = SiteTree(
-            [one for one in tree if one.shape], picked=first, pickable=can, title="Layers",
+            [one for one in tree if one.shape], picked=first, pickable=views.pickable(tree),
+            title="Layers",
             height=300, lock=lock,
         )  # fmt: skip
         self.table = Table(
