@@ -89,7 +89,7 @@ def rounds(
 def copy_only(pieces: list[torch.Tensor], n: int) -> None:
     """Write as much as the capture keeps into new memory, in the same pieces: what must be paid."""
     for piece in pieces:
-        target = torch.from_numpy(np.empty((n, *piece.shape[1:]), np.float32))
+        target = torch.empty(n, *piece.shape[1:])
         for start in range(0, n, len(piece)):
             rest = target[start : start + len(piece)]
             rest.copy_(piece[: len(rest)])
@@ -155,8 +155,8 @@ def main() -> None:
         "capture",
         "Capture against a plain forward",
         f"{options.samples} samples in batches of 128, {torch.get_num_threads()} thread(s); "
-        f"medians of {options.rounds} rounds, ratios paired within a round. The plain forward ends at the "
-        "last wanted site and keeps nothing; captum's outputs are copied into preallocated arrays. "
+        f"medians of {options.rounds} rounds, ratios paired within a round. The plain pass ends at "
+        "the last wanted site and keeps nothing; captum's outputs are copied into whole arrays. "
         "Physical limit: 1 + (time to write the kept bytes into new memory in the same pieces, "
         "measured in each round) / plain; new memory costs a page fault a page.",
         report.table(heads, rows),

@@ -1,0 +1,91 @@
+"""Mean of every unit over a data set: what a mean-ablation puts in a unit's place."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import torch
+from torch import Tensor
+
+from cutaway.core import Tick, silent
+from cutaway.data.batching import batches
+from cutaway.data.dataset import Dataset
+from cutaway.model.edits import Edit, Mean
+from cutaway.model.hooks import hooked
+from cutaway.model.model import Model
+from cutaway.model.recorder import Enough, Recorder, Wanted
+from cutaway.model.resolve import batch_mask, n_positions
+from cutaway.model.sites import Site
+
+
+def with_means(
+    model: Model,
+    data: Dataset,
+    edits: tuple[Edit, ...],
+    known: Mapping[str, Site],
+    *,
+    batch_size: int,
+    tick: Tick,
+) -> tuple[Edit, ...]:
+    """The edits, with the means over `data` in every `Mean` that has no values."""
+    unknown = [isinstance(one, Mean) and one.values is None for one in edits]
+    names = {one.site for one, is_unknown in zip(edits, unknown, strict=True) if is_unknown}
+    if not names:
+        return edits
+    wanted = [Wanted(site, known[site].layout) for site in sorted(names)]
+    means = unit_means(model, data, wanted, batch_size=batch_size, tick=tick)
+    return tuple(
+        Mean(one.site, one.units, means[one.site]) if is_unknown and isinstance(one, Mean) else one
+        for one, is_unknown in zip(edits, unknown, strict=True)
+    )
+
+
+def unit_means(
+    model: Model,
+    data: Dataset,
+    wanted: Sequence[Wanted],
+    *,
+    batch_size: int,
+    tick: Tick = silent,
+) -> dict[str, tuple[float, ...]]:
+    """Mean of every unit of some sites over samples and positions that hold a token.
+
+    Parameters
+    ----------
+    model : Model
+        In eval mode already.
+    data : Dataset
+        Samples.
+    wanted : sequence of Wanted
+        The sites.
+    batch_size : int
+        Samples a batch.
+    tick : Tick
+        Called after each batch.
+    """
+    recorder = Recorder(wanted, None)
+    sums: dict[int, Tensor] = {}
+    counts = dict.fromkeys(range(len(wanted)), 0.0)
+    mask: Tensor | None = None
+
+    def add(place: int, values: Tensor) -> None:
+        letters = wanted[place].kept.split()
+        axis = next((i for i, one in enumerate(letters) if one in {"c", "d"}), 1)
+        units = values.movedim(axis, 0).flatten(1).double()
+        sums[place] = sums.get(place, torch.zeros(())) + units.sum(1).cpu()
+        over_tokens = mask is not None and "t" in letters
+        counts[place] += float(mask.sum()) if mask is not None and over_tokens else units.shape[1]
+
+    done = 0
+    with hooked(model.module, recorder.watchers()):
+        for batch in batches(data, batch_size):
+            tick(done / len(data), f"means: {done}/{len(data)} samples")
+            rows = batch_mask(model, batch)
+            mask = None if rows is None else torch.from_numpy(rows)
+            inputs = model.inputs(batch)
+            recorder.begin(len(batch), add, mask, n_positions(inputs))
+            with suppress(Enough):
+                model.call(inputs)
+            done += len(batch)
+    return {
+        one.name: tuple((sums[place] / counts[place]).tolist()) for place, one in enumerate(wanted)
+    }
