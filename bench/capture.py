@@ -160,8 +160,8 @@ def main() -> None:
         "the last wanted site and keeps nothing; captum's outputs are copied into whole arrays. "
         "Physical limit: 1 + (time to write the kept bytes into new memory in the same pieces, "
         "measured in each round) / plain; new memory costs a page fault a page.",
-        "Goals: capture ≤ 1.10 × plain, and not slower than captum. Where much is kept for the work "
-        "done, the physical limit itself lies above the first goal.",
+        "Goals: capture ≤ 1.10 × plain, and not slower than captum. Where much is kept for "
+        "the work done, the physical limit itself lies above the first goal.",
         report.table(heads, rows),
     )
 
