@@ -48,7 +48,7 @@ def running(command, port, log):
         )
     try:
         until = time.monotonic() + 120
-        while not serve._answers(f"http://{serve.ADDRESS}:{port}/"):
+        while not serve.answers(port):
             assert process.poll() is None, log.read_text()[-2000:]
             assert time.monotonic() < until, log.read_text()[-2000:]
             time.sleep(0.1)

@@ -3,12 +3,11 @@
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -98,7 +97,7 @@ def voila_command(notebook: Path, port: int) -> list[str]:
     return [
         sys.executable, "-m", "voila", str(notebook), "--no-browser", f"--port={port}",
         f"--Voila.ip={ADDRESS}", "--template=cutaway", "--show_tracebacks=True",
-        "--Voila.log_level=WARN",
+        "--Voila.log_level=ERROR",
     ]  # fmt: skip
 
 
@@ -148,9 +147,12 @@ def run_host(
         Exit status of the host; 0 after Ctrl-C.
     """
     secret = {"JUPYTER_TOKEN": token} if token else {}
+    port = int(url.split("/", 3)[2].rsplit(":", 1)[1])
     process = subprocess.Popen(list(command), env=host_environment() | secret)
+    # `kill` must end the host too; by default it would end this process and leave the host alone.
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
-        while process.poll() is None and not _answers(url):
+        while process.poll() is None and not answers(port):
             time.sleep(0.1)
         if process.poll() is None:
             ready(url)
@@ -158,17 +160,16 @@ def run_host(
     except KeyboardInterrupt:
         return 0
     finally:
+        signal.signal(signal.SIGTERM, before)
         process.terminate()
         process.wait()
 
 
-def _answers(url: str) -> bool:
-    base = url.split("/", 3)
-    try:
-        # Any answer will do; "/static" does not start a kernel as the page itself would.
-        with urllib.request.urlopen(f"{base[0]}//{base[2]}/static/none", timeout=1):  # noqa: S310
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
+def _stop(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def answers(port: int) -> bool:
+    """Whether something listens at this port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex((ADDRESS, port)) == 0
