@@ -51,9 +51,15 @@ def test_models_prints_and_writes_the_cards(tmp_path, capsys):
     assert cli.main(["models", "--out", str(tmp_path / "models.csv")]) == 0
     text = capsys.readouterr().out
     assert "lenet5-digits-overfit" in text
+    assert "98.0%" in text
     lines = (tmp_path / "models.csv").read_text().splitlines()
     assert lines[0] == "name,title,parameters,train_accuracy,test_accuracy"
     assert len(lines) == 9
+
+
+def test_screen_without_convolutions_asks_for_sites(capsys):
+    assert cli.main(["screen", "gpt-occupations", "--limit", "5"]) == 1
+    assert "--sites must be given for gpt-occupations" in capsys.readouterr().err
 
 
 def test_screen_runs_on_a_real_model_and_saves(tmp_path):

@@ -84,13 +84,20 @@ def _models(arguments: argparse.Namespace) -> int:
     for name in cutaway_samples.names():
         card = cutaway_samples.card(name)
         rows.append({"name": name, **{key: card.get(key, "") for key in _CARD_KEYS}})
-    _print_table(rows)
+    _print_table([{key: _short(value) for key, value in row.items()} for row in rows])
     if arguments.out:
         _write_csv(rows, arguments.out)
     return 0
 
 
 _CARD_KEYS = ("title", "parameters", "train_accuracy", "test_accuracy")
+
+
+def _short(value: object) -> str:
+    """Accuracies as percentages, counts with separators."""
+    if isinstance(value, float):
+        return f"{value:.1%}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _sites(arguments: argparse.Namespace) -> int:
@@ -117,6 +124,11 @@ def _screen(arguments: argparse.Namespace) -> int:
         chosen = tree.glob(arguments.sites)
     else:
         chosen = tree.where(lambda site: site.type in {"Conv1d", "Conv2d", "Conv3d"})
+        if not len(chosen):
+            raise ValueError(
+                f"--sites must be given for {model.name}, which has no convolutions, got none; "
+                f"`cutaway sites {arguments.model}` lists them"
+            )
     with _progress("screen") as tick:
         acts = ct.capture(
             model, data, chosen, max_bytes=arguments.max_bytes, pool=8, tick=part(tick, 0.0, 0.3),
