@@ -133,7 +133,7 @@ class FilterExplorer(Strict, ipywidgets.VBox):
             nowhere, link=self.samples, title="Samples of one filter", height=460
         )
         self.grid = ImageGrid(
-            link=self.samples, mode="ranked", title="Outlier samples, farthest first", height=300,
+            link=self.samples, order=(), title="Outlier samples, farthest first", height=300,
             empty="Screen a layer, then pick a filter to see its outlier samples.",
         )  # fmt: skip
         self.histogram = Histogram(
@@ -162,6 +162,7 @@ class FilterExplorer(Strict, ipywidgets.VBox):
         beside = _column([self.grid, self.histogram], "340px", 1)
         self._headline(None)
         self._selected(None)
+        self._say("Pick layers in the tree, then screen them; the filters appear here.")
         return [self._head, _row([left, right]), _row([below, beside])]
 
     def _compute(self, picked: tuple[str, ...], tick: Tick) -> tuple[Predictions, FilterScreen]:

@@ -88,11 +88,12 @@ export function shell({ model, el, signal }, { kind, label, link }) {
  * @param {{ veil: (text: string) => void }} frame
  * @param {Model} model
  * @param {{ digest: string, axis: string }} link
+ * @param {string} [blank] what to say instead of drawing; empty when there is something to draw
  */
-export function sameRows(frame, model, link) {
+export function sameRows(frame, model, link, blank = "") {
   const same = model.get("_digest") === link.digest;
   frame.veil(
-    same ? "" : `This view and its selection are about different ${link.axis}s. Show the data again.`,
+    same ? blank : `This view and its selection are about different ${link.axis}s. Show the data again.`,
   );
   return same;
 }

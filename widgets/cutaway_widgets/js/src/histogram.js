@@ -42,7 +42,8 @@ export async function histogram({ model, el, signal }) {
   const named = () => model.get("name") + (model.get("unit") ? ` (${model.get("unit")})` : "");
 
   const paint = () => {
-    const same = sameRows(view, model, link);
+    const blank = bins.missing < values.length ? "" : `No ${link.axis} has a value yet.`;
+    const same = sameRows(view, model, link, blank);
     const { ctx, width, height } = page.begin(model.get("height"));
     log.setAttribute("aria-pressed", String(model.get("log")));
     area = { left: 44, top: 8, width: width - 54, height: height - (named() ? 42 : 28) };

@@ -135,8 +135,9 @@ export async function imageGrid({ model, el, signal }) {
     else port.removeAttribute("aria-activedescendant");
     nothing.hidden = rows.length > 0;
     nothing.textContent =
-      model.get("empty") ||
-      (mode === "selected" ? `Select ${link.axis}s in another view to see them here.` : `No ${link.axis}s to show.`);
+      mode === "selected"
+        ? `Select ${link.axis}s in another view to see them here.`
+        : model.get("empty") || `No ${link.axis}s to show.`;
     const picked = mask.count(bits);
     view.say(
       `${counted(rows.length, link.axis)} shown, ${picked ? `${number(picked, true)} selected` : "none selected"}`,

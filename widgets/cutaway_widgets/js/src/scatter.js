@@ -77,7 +77,8 @@ export async function scatter({ model, el, signal }) {
   };
 
   const paintBase = () => {
-    const same = sameRows(view, model, link);
+    const blank = points.some((one) => !Number.isNaN(one)) ? "" : `No ${link.axis} has a place yet.`;
+    const same = sameRows(view, model, link, blank);
     const { ctx, width, height } = base.begin(model.get("height"));
     view.body.style.height = `${height}px`;
     const left = model.get("y_label") ? 52 : 40;

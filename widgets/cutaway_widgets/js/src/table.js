@@ -22,7 +22,7 @@ export async function table({ model, el, signal }) {
     header,
     sheet,
   );
-  const nothing = h("div", { class: "cw-nothing", hidden: true }, "No row matches the filter.");
+  const nothing = h("div", { class: "cw-nothing", hidden: true });
   view.body.append(port, nothing);
   /** @type {cells.Column[]} */
   let columns = [];
@@ -136,6 +136,7 @@ export async function table({ model, el, signal }) {
     if (active >= first && active < last) port.setAttribute("aria-activedescendant", `cw-${serial}-${active}`);
     else port.removeAttribute("aria-activedescendant");
     nothing.hidden = rows.length > 0;
+    nothing.textContent = link.n ? "No row matches the filter." : `No ${link.axis}s to show yet.`;
     const picked = mask.count(bits);
     const n = columns.length ? columns[0].values.length : 0;
     view.say(
