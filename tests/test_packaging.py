@@ -51,6 +51,8 @@ def test_wheel_holds_code_pages_weights_and_notebooks(wheel):
         "cutaway/py.typed",
         "cutaway_widgets/static/cutaway.js",
         "cutaway_widgets/static/cutaway.css",
+        "cutaway_widgets/static/page.js",
+        "cutaway_widgets/static/page.css",
         "cutaway_widgets/notebooks/dashboard.ipynb",
         "cutaway_widgets/jupyter/voila/templates/cutaway/index.html.j2",
         "cutaway_samples/weights/lenet5-digits/card.json",

@@ -334,3 +334,13 @@ def test_views_without_anything_to_show_say_so(browser):
             "Screen a layer first.",
         ):
             expect(page.get_by_text(text)).to_be_visible()
+
+
+def test_cells_of_a_column_line_up_with_their_head(page, scene):
+    table = of(page, scene.table)
+    heads = [one.bounding_box() for one in table.get_by_role("columnheader").all()]
+    for row in table.locator(".cw-sheet [role=row]").all():
+        for head, cell in zip(heads, row.get_by_role("gridcell").all(), strict=True):
+            box = cell.bounding_box()
+            assert abs(box["x"] - head["x"]) < 2
+            assert abs(box["width"] - head["width"]) < 2

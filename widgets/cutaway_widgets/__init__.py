@@ -16,13 +16,14 @@ _HOMES = {
     "SiteTree": "site_tree",
     "Table": "table",
     "Values": "_color",
+    "export_html": "export",
 }
 
 __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a class when it is first used: the package itself costs nothing to import."""
+    """Import a public name when it is first used: the package itself costs nothing to import."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

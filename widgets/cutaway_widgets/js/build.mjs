@@ -1,4 +1,5 @@
-// Makes ../static/cutaway.js and ../static/cutaway.css; with --check compares them instead.
+// Makes what lies in ../static of the sources; with --check compares it instead.
+// cutaway.js, .css: for notebooks and dashboards. page.js, .css: the same for saved pages, inlined there.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -6,32 +7,52 @@ import { build } from "esbuild";
 const here = fileURLToPath(new URL(".", import.meta.url));
 const out = `${here}../static/`;
 const limit = 100_000;
-
-const result = await build({
+const common = {
   absWorkingDir: here,
-  entryPoints: { "cutaway.js": "src/index.js", "cutaway.css": "src/style.css" },
   entryNames: "[name]",
   outdir: out,
-  outExtension: {},
   bundle: true,
   minify: true,
-  format: "esm",
   target: "es2022",
   legalComments: "none",
   write: false,
-});
+};
 
-let bad = 0;
-for (const file of result.outputFiles) {
-  const name = file.path.endsWith(".css") ? "cutaway.css" : "cutaway.js";
-  const exported = name.endsWith(".js") && /export\{([^}]*)\}/.exec(file.text)?.[1];
+const results = await Promise.all([
+  build({
+    ...common,
+    entryPoints: { "cutaway.js": "src/index.js", "cutaway.css": "src/style.css" },
+    outExtension: {},
+    format: "esm",
+  }),
+  build({
+    ...common,
+    entryPoints: { "page.js": "src/page.js", "page.css": "src/page.css" },
+    outExtension: {},
+    format: "iife",
+  }),
+]);
+
+/** What is wrong with a built file; empty for nothing. */
+function wrong(name, text) {
+  const exported = name === "cutaway.js" && /export\{([^}]*)\}/.exec(text)?.[1];
   if (exported && !/^\w+ as default$/.test(exported)) {
     // A named export `render` makes the host drop `initialize` without a word.
-    console.error(`${name} must export only a default, got ${exported}`);
-    bad = 1;
+    return `must export only a default, got ${exported}`;
   }
-  if (file.text.length > limit) {
-    console.error(`${name} must be below ${limit} bytes, got ${file.text.length}`);
+  if (name.startsWith("page") && /<\/(script|style)|<script|<!--|\r/i.test(text)) {
+    // Would end the element that it is inlined in, or change the digest that the page allows.
+    return "must not hold </script, </style, <script, <!-- or carriage returns";
+  }
+  return text.length > limit ? `must be below ${limit} bytes, got ${text.length}` : "";
+}
+
+let bad = 0;
+for (const file of results.flatMap((one) => one.outputFiles)) {
+  const name = file.path.replace(/^.*[/\\]/, "").replace(/\.(js|css)\.\1$/, ".$1");
+  const problem = wrong(name, file.text);
+  if (problem) {
+    console.error(`${name} ${problem}`);
     bad = 1;
   }
   if (process.argv.includes("--check")) {

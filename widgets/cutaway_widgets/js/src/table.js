@@ -48,8 +48,10 @@ export async function table({ model, el, signal }) {
     sort = { ...sort, ...model.get("_sort") };
     active = -1;
     reveal = true;
-    const template = columns.map((one) => `minmax(${cells.width(one, link.n)}ch, auto)`).join(" ");
-    port.style.setProperty("--cw-columns", template || "auto");
+    // Shares in proportion to the text: every row is a grid of its own, and all must line up.
+    const widths = columns.map((one) => cells.width(one, link.n));
+    const template = widths.map((one) => `minmax(${one}ch, ${one}fr)`).join(" ");
+    port.style.setProperty("--cw-columns", template || "1fr");
     arrange();
   };
   const heads = () => {

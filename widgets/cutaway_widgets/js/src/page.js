@@ -1,0 +1,70 @@
+// @ts-check
+// The saved page: draws the tree of boxes and views from the state in the file itself.
+import { h } from "./dom.js";
+import bundle from "./index.js";
+import { models } from "./page_model.js";
+
+/** @typedef {import("./page_model.js").SavedModel} SavedModel */
+/**
+ * @typedef {object} Part
+ * @property {"box" | "view" | "html" | "button"} part
+ * @property {Record<string, string>} style
+ * @property {string} [direction] of a box
+ * @property {Part[]} [children] of a box
+ * @property {string} [model] of a view
+ * @property {string} [text] of a button; label of html
+ * @property {string} [value] of html
+ */
+
+const NEEDS = "needs a kernel";
+const { render } = bundle.initialize();
+
+/** @param {Part} part @param {Record<string, SavedModel>} known @returns {Promise<HTMLElement>} */
+async function draw(part, known) {
+  const el = h("div", { class: `cwp-${part.part}` });
+  for (const [name, value] of Object.entries(part.style)) el.style.setProperty(name, value);
+  if (part.part === "box") {
+    el.classList.add(`cwp-${part.direction}`);
+    for (const one of part.children ?? []) el.append(await draw(one, known));
+  } else if (part.part === "html") {
+    if (part.text) el.append(h("span", { class: "cwp-label" }, part.text));
+    const value = h("div");
+    value.innerHTML = part.value;
+    el.append(value);
+  } else if (part.part === "button") {
+    el.append(h("button", { type: "button", disabled: true, title: NEEDS }, part.text ?? ""));
+  } else {
+    await show(el, known[part.model ?? ""]);
+  }
+  return el;
+}
+
+/** @param {HTMLElement} el @param {SavedModel} model */
+async function show(el, model) {
+  try {
+    await render({ model, el });
+  } catch (error) {
+    // The view says it in its place; the others still work.
+    console.error(error);
+  }
+  if (model.get("_kind") !== "progress") return;
+  el.classList.add("cwp-off");
+  el.title = NEEDS;
+  for (const one of el.querySelectorAll("button")) {
+    one.disabled = true;
+    one.title = NEEDS;
+  }
+}
+
+async function start() {
+  const root = /** @type {HTMLElement} */ (document.querySelector("#cutaway"));
+  const saved = JSON.parse(document.querySelector("#cutaway-state")?.textContent ?? "");
+  const known = models(saved.models);
+  // Texts that the kernel wrote about a selection cannot follow it here.
+  const moved = () => root.classList.add("cwp-moved");
+  for (const one of Object.values(known)) one.on("change:_mask", moved);
+  root.replaceChildren(await draw(saved.tree, known));
+  root.dataset.ready = "yes";
+}
+
+start();
