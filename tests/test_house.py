@@ -122,7 +122,8 @@ def test_public_names_are_pinned():
     assert set(ct.__all__) == {
         "Activations", "BudgetExceeded", "Cancelled", "Mean", "ProjectOut", "Replace", "Selection",
         "Steer", "UnknownSite", "UnsupportedModel", "Workspace", "Zero", "__version__", "ablate",
-        "capture", "cost_card", "edited", "load_data", "load_model", "open_workspace", "predict",
+        "capture", "cost_card", "edited", "feature_groups", "load_data",
+        "merge_features", "load_model", "open_workspace", "predict",
         "screen_filters", "sites",
     }  # fmt: skip
 

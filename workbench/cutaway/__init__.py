@@ -25,14 +25,16 @@ _HOME = {
     "capture": "cutaway.model",
     "cost_card": "cutaway.model",
     "edited": "cutaway.model",
+    "feature_groups": "cutaway.merging",
     "load_data": "cutaway.data",
     "load_model": "cutaway.model",
+    "merge_features": "cutaway.merging",
     "open_workspace": "cutaway.workspace",
     "predict": "cutaway.model",
     "screen_filters": "cutaway.filters",
     "sites": "cutaway.model",
 }
-_MODULES = ("causal", "core", "data", "filters", "lenses", "model", "plots", "workspace")
+_MODULES = ("causal", "core", "data", "filters", "lenses", "merging", "model", "plots", "workspace")
 
 __all__ = [
     "Activations",
@@ -52,8 +54,10 @@ __all__ = [
     "capture",
     "cost_card",
     "edited",
+    "feature_groups",
     "load_data",
     "load_model",
+    "merge_features",
     "open_workspace",
     "predict",
     "screen_filters",
@@ -66,6 +70,7 @@ if TYPE_CHECKING:
     from cutaway.core import Cancelled, Selection
     from cutaway.data import load_data
     from cutaway.filters import screen_filters
+    from cutaway.merging import feature_groups, merge_features
     from cutaway.model import (
         Activations,
         BudgetExceeded,
