@@ -13,6 +13,8 @@ _HOME = {
     "BudgetExceeded": "cutaway.model",
     "Cancelled": "cutaway.core",
     "Mean": "cutaway.model",
+    "Observable": "cutaway.observables",
+    "Path": "cutaway.observables",
     "ProjectOut": "cutaway.model",
     "Replace": "cutaway.model",
     "Selection": "cutaway.core",
@@ -24,8 +26,11 @@ _HOME = {
     "ablate": "cutaway.causal",
     "capture": "cutaway.model",
     "cost_card": "cutaway.model",
+    "coupling": "cutaway.observables",
+    "coupling_table": "cutaway.observables",
     "edited": "cutaway.model",
     "feature_groups": "cutaway.merging",
+    "feature_vector": "cutaway.observables",
     "load_data": "cutaway.data",
     "load_model": "cutaway.model",
     "merge_features": "cutaway.merging",
@@ -34,13 +39,26 @@ _HOME = {
     "screen_filters": "cutaway.filters",
     "sites": "cutaway.model",
 }
-_MODULES = ("causal", "core", "data", "filters", "lenses", "merging", "model", "plots", "workspace")
+_MODULES = (
+    "causal",
+    "core",
+    "data",
+    "filters",
+    "lenses",
+    "merging",
+    "model",
+    "observables",
+    "plots",
+    "workspace",
+)
 
 __all__ = [
     "Activations",
     "BudgetExceeded",
     "Cancelled",
     "Mean",
+    "Observable",
+    "Path",
     "ProjectOut",
     "Replace",
     "Selection",
@@ -53,8 +71,11 @@ __all__ = [
     "ablate",
     "capture",
     "cost_card",
+    "coupling",
+    "coupling_table",
     "edited",
     "feature_groups",
+    "feature_vector",
     "load_data",
     "load_model",
     "merge_features",
@@ -87,6 +108,8 @@ if TYPE_CHECKING:
     from cutaway.model.edit import edited
     from cutaway.model.predict import predict
     from cutaway.model.sites import sites
+    from cutaway.observables import Observable, Path, coupling_table, feature_vector
+    from cutaway.observables.coupling import coupling
     from cutaway.workspace import Workspace, open_workspace
 
 
