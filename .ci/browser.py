@@ -19,7 +19,9 @@ def main() -> None:
     if path is None and os.geteuid() == 0 and shutil.which("apt-get"):
         print("make: installing Debian's chromium", flush=True)
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
+        # Chromium brings no fonts of its own, and text without one has no width.
+        wanted = ["chromium", "fonts-dejavu-core", "fonts-liberation"]
+        for command in (["update"], ["install", "-y", "--no-install-recommends", *wanted]):
             done = subprocess.run(
                 ["apt-get", "-qq", *command],
                 env=environment,
