@@ -56,6 +56,21 @@ def test_kept_computes_once_and_keeps_nothing_that_failed():
     assert workspace.kept("capture", {"site": "b"}, make) == 3
 
 
+@pytest.mark.parametrize("slot", ["model", "data"])
+def test_another_model_or_data_set_ends_what_was_kept(slot):
+    workspace = ct.Workspace()
+    assert workspace.kept("predict", {}, lambda: "old") == "old"
+    setattr(workspace, slot, "other")
+    assert workspace.kept("predict", {}, lambda: "new") == "new"
+
+    def made_while_it_changes():
+        setattr(workspace, slot, "third")
+        return "late"
+
+    workspace.kept("capture", {}, made_while_it_changes)
+    assert workspace.kept("capture", {}, lambda: "fresh") == "fresh"
+
+
 def test_slots_can_be_assigned_from_many_threads():
     workspace, heard = ct.Workspace(), []
     workspace.listen(lambda _name, old, new: heard.append((old, new)), "effect")

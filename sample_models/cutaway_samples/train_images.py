@@ -12,31 +12,10 @@ from cutaway_samples import nets
 from cutaway_samples.digit_images import Digits, digits
 from cutaway_samples.recipes import ImageRecipe
 from cutaway_samples.reproducible import Tick, cosine, reproducible, silent
+from cutaway_samples.score import Score
 from cutaway_samples.training_data import training_digits
 
 _EVALUATION_BATCH = 250
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well a network does on some digits.
-
-    Attributes
-    ----------
-    correct, n : int
-        Digits whose largest score is at their label, of how many.
-    loss : float
-        Mean cross entropy in nats.
-    """
-
-    correct: int
-    n: int
-    loss: float
-
-    @property
-    def accuracy(self) -> float:
-        """Fraction of correct digits."""
-        return self.correct / self.n
 
 
 @dataclass(frozen=True, eq=False)

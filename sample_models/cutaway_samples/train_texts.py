@@ -11,33 +11,12 @@ from torch.nn import functional
 from cutaway_samples import python_source
 from cutaway_samples.recipes import TextRecipe
 from cutaway_samples.reproducible import Tick, cosine, reproducible, silent
+from cutaway_samples.score import Score
 from cutaway_samples.text_corpora import texts
 from cutaway_samples.vocabulary import END, train_tokenizer
 
 _IGNORED = -100
 _EVALUATION_BATCH = 32
-
-
-@dataclass(frozen=True)
-class TextScore:
-    """How well a language model predicts the next token.
-
-    Attributes
-    ----------
-    correct, n : int
-        Tokens that were the most probable one, of how many predicted.
-    loss : float
-        Mean negative log probability in nats per token.
-    """
-
-    correct: int
-    n: int
-    loss: float
-
-    @property
-    def accuracy(self) -> float:
-        """Fraction of tokens that were the most probable one."""
-        return self.correct / self.n
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +29,14 @@ class TextRun:
         A `GPT2LMHeadModel` in eval mode.
     tokenizer : tokenizers.Tokenizer
         Untyped library, hence Any.
-    train, test : TextScore
+    train, test : Score
         Measured after the last step.
     """
 
     net: nn.Module
     tokenizer: Any
-    train: TextScore
-    test: TextScore
+    train: Score
+    test: Score
 
 
 def documents_of(corpus: str, split: str) -> list[str]:
@@ -123,7 +102,7 @@ def token_losses(net: nn.Module, rows: Tensor) -> tuple[Tensor, Tensor]:
     return losses, logits.argmax(1) == targets[wanted]
 
 
-def evaluate_texts(net: nn.Module, rows: Tensor) -> TextScore:
+def evaluate_texts(net: nn.Module, rows: Tensor) -> Score:
     """Score of a language model in eval mode on encoded rows.
 
     Parameters
@@ -135,7 +114,7 @@ def evaluate_texts(net: nn.Module, rows: Tensor) -> TextScore:
 
     Returns
     -------
-    TextScore
+    Score
         Loss in nats per token and count of first guesses.
     """
     correct, n, loss = 0, 0, 0.0
@@ -144,7 +123,7 @@ def evaluate_texts(net: nn.Module, rows: Tensor) -> TextScore:
             losses, hits = token_losses(net, part)
             correct, n = correct + int(hits.sum()), n + len(hits)
             loss += float(losses.sum(dtype=torch.float64))
-    return TextScore(correct, n, loss / n)
+    return Score(correct, n, loss / n)
 
 
 def train_text_net(

@@ -1,7 +1,10 @@
 """Small networks with one peculiarity each, and what must stay the same about a network."""
 
+import pytest
 import torch
 from torch import Tensor, nn
+
+from cutaway.model import load_model
 
 
 class Pictures(nn.Module):
@@ -117,3 +120,16 @@ def hooked_shapes(module: nn.Module, *inputs: Tensor) -> dict[str, tuple[int, ..
     for one in handles:
         one.remove()
     return found
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    mine, theirs = one.state_dict(), other.state_dict()
+    return mine.keys() == theirs.keys() and all(torch.equal(mine[k], theirs[k]) for k in mine)
+
+
+def refused(source, kind=ValueError, **options) -> str:
+    with pytest.raises(kind) as caught:
+        load_model(source, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message

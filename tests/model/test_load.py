@@ -3,26 +3,12 @@
 import pytest
 import safetensors.torch
 import torch
-from access_nets import Pictures, Words, fingerprint
+from access_nets import Pictures, Words, fingerprint, refused, same
 from torch import nn
 
 import cutaway_samples
 from cutaway.model import Model, UnsupportedModel, load_model, sites
 from cutaway.model.hooks import hooked
-
-
-def same(one: nn.Module, other: nn.Module) -> bool:
-    mine, theirs = one.state_dict(), other.state_dict()
-    return mine.keys() == theirs.keys() and all(torch.equal(mine[k], theirs[k]) for k in mine)
-
-
-def refused(source, kind=ValueError, **options) -> str:
-    with pytest.raises(kind) as caught:
-        load_model(source, **options)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
-
 
 # --- names ---------------------------------------------------------------------------------
 

@@ -4,25 +4,9 @@ import json
 
 import pytest
 import torch
-from torch import nn
+from access_nets import refused, same
 
 from cutaway.model import UnsupportedModel, load_model, sites
-
-
-def same(one: nn.Module, other: nn.Module) -> bool:
-    mine, theirs = one.state_dict(), other.state_dict()
-    return mine.keys() == theirs.keys() and all(torch.equal(mine[k], theirs[k]) for k in mine)
-
-
-def refused(source, kind=ValueError, **options) -> str:
-    with pytest.raises(kind) as caught:
-        load_model(source, **options)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
-
-
-# --- names ---------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -45,16 +45,9 @@ def widgets_folder() -> Path:
     ModuleNotFoundError
         If it, Voilà or JupyterLab are not installed; says which extra brings them.
     """
-    for name in ("cutaway_widgets", "ipywidgets", "anywidget"):
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            raise ModuleNotFoundError(
-                f"{name} must be installed to show pages, got no such package; "
-                "run: pip install 'cutaway[dashboard]'"
-            )
-        if name == "cutaway_widgets":
-            folder = Path(spec.origin).parent
-    return folder
+    for name in ("ipywidgets", "anywidget"):
+        _require(name)
+    return Path(_require("cutaway_widgets")).parent
 
 
 def notebooks_folder() -> Path:
@@ -117,12 +110,15 @@ def lab_command(folder: Path, notebook: str, port: int, *, browser: bool) -> lis
     return command
 
 
-def _require(module: str) -> None:
-    if importlib.util.find_spec(module) is None:
+def _require(module: str) -> str:
+    """File of a module, found without importing it."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
         raise ModuleNotFoundError(
-            f"{module} must be installed for this, got no such package; "
+            f"{module} must be installed to show pages, got no such package; "
             "run: pip install 'cutaway[dashboard]'"
         )
+    return spec.origin
 
 
 def run_host(

@@ -61,6 +61,9 @@ class Workspace:
             if old is value:
                 return
             object.__setattr__(self, name, value)
+            if name in {"model", "data"}:
+                # Other arrays may bear the same ids and name, so a key cannot tell them apart.
+                object.__setattr__(self, "_kept", {})
             self._tell(name, old, value)
 
     def listen(self, listener: Listener, *names: str) -> Callable[[], None]:
@@ -97,6 +100,8 @@ class Workspace:
     def kept(self, what: str, parameters: Mapping[str, Any], make: Callable[[], R]) -> R:
         """What `make` returned for these parameters earlier, else make it now and keep it.
 
+        Another model or data set in the workspace ends what was kept.
+
         Parameters
         ----------
         what : str
@@ -108,12 +113,14 @@ class Workspace:
         """
         key = digest.of_json([what, dict(parameters)])
         with self.lock:
-            if key in self._kept:
-                found: R = self._kept[key]
+            # What is being made while another model comes in goes away with this dictionary.
+            kept = self._kept
+            if key in kept:
+                found: R = kept[key]
                 return found
         made = make()
         with self.lock:
-            self._kept[key] = made
+            kept[key] = made
         return made
 
     def save(self, path: str | os.PathLike[str]) -> None:

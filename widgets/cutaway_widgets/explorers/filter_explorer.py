@@ -65,7 +65,6 @@ class FilterExplorer(Strict, ipywidgets.VBox):
         self.workspace = workspace or Workspace()
         self._open(model, data)
         self.job = Job(inline=inline, lock=self.workspace.lock)
-        self._filter = ""
         self._build(sites)
         super().__init__(
             children=self._page(), layout=ipywidgets.Layout(width="100%", min_width="0")
@@ -204,12 +203,10 @@ class FilterExplorer(Strict, ipywidgets.VBox):
         screen = self.workspace.results.get("screen")
         if selection is None or not isinstance(screen, FilterScreen):
             return
-        name = str(selection.ids[0])
-        site, unit = views.split_name(name)
+        site, unit = views.split_name(str(selection.ids[0]))
         data, predictions = self.workspace.data, self._predictions()
         picture = screen.picture(site, unit)
         k = len(picture.means)
-        self._filter = name
         self.scatter.set_points(
             picture.points,
             colors=views.sample_colors(data, predictions, picture.assignment, k),
