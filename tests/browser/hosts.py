@@ -52,44 +52,51 @@ def running(command, port, log):
             assert process.poll() is None, log.read_text()[-2000:]
             assert time.monotonic() < until, log.read_text()[-2000:]
             time.sleep(0.1)
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait()
 
 
 @contextlib.contextmanager
-def voila(browser, folder):
-    """The dashboard in Voilà, as ``cutaway serve`` starts it."""
+def voila(browser, folder, notebook=None, **options):
+    """A notebook (the dashboard if none is given) in Voilà, as ``cutaway serve`` starts it."""
     port = serve.free_port(8900)
-    command = serve.voila_command(serve.notebooks_folder() / "dashboard.ipynb", port)
-    with running(command, port, folder / "voila.log"):
-        page = Page(browser)
-        page.page.goto(f"http://{serve.ADDRESS}:{port}/", timeout=120_000)
-        page.page.get_by_role("gridcell").first.wait_for(timeout=120_000)
+    command = serve.voila_command(notebook or serve.notebooks_folder() / "dashboard.ipynb", port)
+    with running(command, port, folder / "voila.log") as process:
+        page = Page(browser, **options)
+        page.process = process
         page.address = f"http://{serve.ADDRESS}:{port}/"
+        page.page.goto(page.address, timeout=120_000)
+        page.page.locator("section.cw").first.wait_for(timeout=120_000)
         yield page
         page.context.close()
 
 
 @contextlib.contextmanager
-def lab(browser, folder):
-    """The dashboard's notebook in JupyterLab, as ``cutaway lab`` starts it, all cells run."""
+def lab(browser, folder, notebook=None, **options):
+    """The same in JupyterLab, as ``cutaway lab`` starts it, all cells run."""
     port = serve.free_port(8950)
     notebooks = folder / "notebooks"
-    shutil.copytree(serve.notebooks_folder(), notebooks)
-    command = serve.lab_command(notebooks, "dashboard.ipynb", port, browser=False)
+    shutil.copytree(serve.notebooks_folder(), notebooks, dirs_exist_ok=True)
+    name = "dashboard.ipynb"
+    if notebook is not None:
+        name = notebook.name
+        shutil.copy(notebook, notebooks / name)
+    command = serve.lab_command(notebooks, name, port, browser=False)
     command.append("--IdentityProvider.token=")
-    with running(command, port, folder / "lab.log"):
-        page = Page(browser)
+    with running(command, port, folder / "lab.log") as process:
+        page = Page(browser, **options)
+        page.process = process
+        page.address = f"http://{serve.ADDRESS}:{port}/lab/tree/{name}"
         one = page.page
-        one.goto(f"http://{serve.ADDRESS}:{port}/lab/tree/dashboard.ipynb?reset", timeout=120_000)
+        one.goto(f"{page.address}?reset", timeout=120_000)
         one.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=120_000)
         # Running before the kernel is up makes Lab ask which kernel to use.
         one.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
         one.get_by_role("menuitem", name="Run", exact=True).click()
         one.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        one.get_by_role("gridcell").first.wait_for(timeout=120_000)
+        one.locator("section.cw").first.wait_for(timeout=120_000)
         yield page
         page.context.close()
 

@@ -1,0 +1,171 @@
+"""Every explorer in JupyterLab, in Voilà and as a saved file: the same promises, one suite."""
+
+import contextlib
+import os
+import re
+import signal
+
+import psutil
+import pytest
+from explorers import CASES
+from hosts import Page, lab, voila
+
+import cutaway_widgets as cw
+
+expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
+pytestmark = pytest.mark.browser
+SECONDS = 1000
+SIZES = {"1280": (1280, 900), "1920": (1920, 1080), "narrow": (480, 900)}
+
+
+@contextlib.contextmanager
+def saved(browser, folder, case, **options):
+    """The explorer as `export_html` writes it, opened from the file with the network off."""
+    view = case.make()
+    path = cw.export_html(view, folder / f"{case.name}.html", title=case.name)
+    view.close()
+    page = Page(browser, offline=True, **options)
+    page.address = path.as_uri()
+    page.page.goto(page.address)
+    yield page
+    page.context.close()
+
+
+def in_notebook(host):
+    def start(browser, folder, case, **options):
+        return host(browser, folder, case.notebook(folder), **options)
+
+    return start
+
+
+HOSTS = {"voila": in_notebook(voila), "lab": in_notebook(lab), "saved": saved}
+
+
+@pytest.fixture(scope="class", params=CASES, ids=lambda case: case.name)
+def case(request):
+    return request.param
+
+
+@pytest.fixture(scope="class", params=list(HOSTS))
+def host(request, browser, case, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(f"{case.name}-{request.param}")
+    with HOSTS[request.param](browser, folder, case) as page:
+        page.name = request.param
+        expect(page.page.get_by_text(case.pattern).first).to_be_visible(timeout=120 * SECONDS)
+        yield page
+
+
+def scatter_of(host):
+    """The first scatter of the page that has points, and its canvas."""
+    view = host.page.locator("section.cw-scatter").first
+    canvas = view.locator("canvas.cw-over")
+    canvas.scroll_into_view_if_needed()
+    return view, canvas
+
+
+def selected(view):
+    """Number of selected rows that a view's summary tells."""
+    found = re.search(r"([\d,]+) selected", view.locator(".cw-summary").inner_text())
+    return int(found[1].replace(",", "")) if found else 0
+
+
+def lasso(host, canvas):
+    box = canvas.bounding_box()
+    mouse = host.page.mouse
+    corners = [(0.3, 0.3), (0.75, 0.3), (0.75, 0.75), (0.3, 0.75), (0.3, 0.32)]
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    mouse.move(*at[0])
+    mouse.down()
+    for x, y in at[1:]:
+        mouse.move(x, y, steps=8)
+    mouse.up()
+
+
+def kernels_under(process):
+    return [
+        one
+        for one in psutil.Process(process.pid).children(recursive=True)
+        if "ipykernel" in " ".join(one.cmdline())
+    ]
+
+
+class TestExplorer:
+    def test_views_are_there_and_none_complains(self, host, case):
+        sections = host.page.locator("section.cw")
+        assert sections.count() >= 3
+        for one in sections.all():
+            assert one.get_attribute("aria-label")
+        for alert in host.page.locator(".cw-error").all():
+            assert not alert.is_visible(), alert.inner_text()
+        host.shoot(f"{case.name}-{host.name}")
+
+    def test_brushing_is_linked_and_undone(self, host):
+        view, canvas = scatter_of(host)
+        canvas.press("Escape")
+        lasso(host, canvas)
+        expect(view.locator(".cw-summary")).to_contain_text(re.compile(r"\d+ selected"))
+        first = selected(view)
+        assert first > 0
+        histogram = host.page.locator("section.cw-histogram").first
+        if histogram.count():
+            expect(histogram.locator(".cw-summary")).to_contain_text(f"{first:,} selected")
+        canvas.press("a")
+        expect(view.locator(".cw-summary")).not_to_contain_text(f" {first:,} selected")
+        canvas.press("Control+z")
+        expect(view.locator(".cw-summary")).to_contain_text(f"{first:,} selected")
+        canvas.press("Control+z")
+        expect(view.locator(".cw-summary")).to_contain_text("none selected")
+        canvas.press("Control+Shift+z")
+        expect(view.locator(".cw-summary")).to_contain_text(f"{first:,} selected")
+
+    def test_every_view_is_reached_by_keyboard(self, host):
+        unreachable = host.page.evaluate(
+            """() => [...document.querySelectorAll("section.cw")]
+              .filter((one) => one.offsetParent)
+              .filter((one) => !one.querySelector("[tabindex='0'], button, select, input"))
+              .map((one) => one.getAttribute("aria-label"))"""
+        )
+        assert [one for one in unreachable if "progress" not in one.lower()] == []
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_fits(self, host, case, size):
+        width, height = SIZES[size]
+        # Lab's side bar takes half of a small window.
+        host.page.set_viewport_size(
+            {"width": width + 420 * (host.name == "lab" and size == "narrow"), "height": height}
+        )
+        for one in host.page.locator("section.cw").all():
+            if one.is_visible():
+                assert one.bounding_box()["width"] > 150
+                assert one.evaluate("el => el.scrollWidth <= el.clientWidth + 1"), (
+                    one.get_attribute("aria-label")
+                )
+        host.shoot(f"{case.name}-{host.name}-{size}")
+        host.page.set_viewport_size({"width": 1400, "height": 1100})
+
+    def test_nothing_left_the_machine_and_nothing_failed(self, host):
+        inside = ("file://",)
+        assert [url for url in host.outside() if not url.startswith(inside)] == []
+        assert host.errors == []
+
+    def test_brushing_goes_on_without_a_kernel(self, host):
+        if host.name == "saved":
+            pytest.skip("a saved file never had one")
+        for one in kernels_under(host.process):
+            os.kill(one.pid, signal.SIGKILL)
+        _, canvas = scatter_of(host)
+        view = host.page.locator("section.cw-scatter").first
+        canvas.press("Escape")
+        expect(view.locator(".cw-summary")).to_contain_text("none selected")
+        lasso(host, canvas)
+        expect(view.locator(".cw-summary")).to_contain_text(re.compile(r"\d+ selected"))
+        assert selected(view) > 0
+
+
+@pytest.mark.parametrize("size", ["1280", "narrow"])
+def test_saved_in_dark(browser, case, tmp_path, size):
+    with saved(browser, tmp_path, case, color_scheme="dark") as page:
+        page.page.set_viewport_size(dict(zip(("width", "height"), SIZES[size], strict=True)))
+        expect(page.page.get_by_text(case.pattern).first).to_be_visible()
+        page.shoot(f"{case.name}-saved-dark-{size}")
+        assert page.errors == []
