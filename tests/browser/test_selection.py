@@ -216,7 +216,9 @@ class TestBar:
         link.set_index(Index.count(5))
         bar = cw.SelectionBar(link)
         with open_views(browser, [bar], width=420) as page:
-            of(page, bar).get_by_text("Kept selections of the samples before are gone: odd.")
+            of(page, bar).get_by_text(
+                "Kept selections of the samples before are gone: odd."
+            ).wait_for()
             snapshot(page, "selection-bar-narrow")
 
 
