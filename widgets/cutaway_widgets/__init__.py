@@ -13,6 +13,7 @@ _HOMES = {
     "Link": "_link",
     "Progress": "progress",
     "Scatter": "scatter",
+    "SelectionBar": "selection_bar",
     "SiteTree": "site_tree",
     "Table": "table",
     "Values": "_color",

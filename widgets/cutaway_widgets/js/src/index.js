@@ -6,6 +6,7 @@ import { histogram } from "./histogram.js";
 import { imageGrid } from "./image_grid.js";
 import { progress } from "./progress.js";
 import { scatter } from "./scatter.js";
+import { selectionBar } from "./selection_bar.js";
 import { siteTree } from "./site_tree.js";
 import { table } from "./table.js";
 
@@ -15,6 +16,7 @@ const views = {
   image_grid: imageGrid,
   progress,
   scatter,
+  selection_bar: selectionBar,
   site_tree: siteTree,
   table,
 };
