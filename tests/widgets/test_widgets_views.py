@@ -139,10 +139,12 @@ def test_scatter_takes_other_colours_and_outlines_for_the_same_points():
 
 def test_the_grid_sends_places_of_ids_in_ranked_order():
     grid = cw.ImageGrid(index=Index(["a", "b", "c"]), order=["c", "a"], labels={"a": "seven"})
+    assert not grid._whole
     assert grid._order.tolist() == [2, 0]
     assert grid._labels == ["seven", "", ""]
     grid.set_order(None)
-    assert grid._order.tolist() == [0, 1, 2]
+    assert grid._whole
+    assert grid._order.tolist() == []
     grid.set_labels(["x", "y", "z"])
     assert grid._labels == ["x", "y", "z"]
     with pytest.raises(KeyError, match="ids must be among the 3 ids"):

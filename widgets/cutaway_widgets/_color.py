@@ -52,7 +52,9 @@ class Values:
     limits: tuple[float, float] | None = None
 
 
-def wire(colors: Mapping[str, Any], n: int) -> list[dict[str, Any]]:
+def wire(
+    colors: Mapping[str, Any], n: int, rows: NDArray[Any] | None = None
+) -> list[dict[str, Any]]:
     """Wire form of named colour columns.
 
     Parameters
@@ -62,6 +64,8 @@ def wire(colors: Mapping[str, Any], n: int) -> list[dict[str, Any]]:
         `Categories` of its sorted unique entries.
     n : int
         Rows.
+    rows : ndarray of shape (k,) or None
+        Rows to send; names and limits are those of all n. None sends all.
 
     Returns
     -------
@@ -73,14 +77,15 @@ def wire(colors: Mapping[str, Any], n: int) -> list[dict[str, Any]]:
     ValueError
         If a column has another number of rows, a code without a name or too many kinds.
     """
-    return [_column(name, value, n) for name, value in colors.items()]
+    part = slice(None) if rows is None else rows
+    return [_column(name, value, n, part) for name, value in colors.items()]
 
 
-def _column(name: str, value: Any, n: int) -> dict[str, Any]:
+def _column(name: str, value: Any, n: int, part: Any) -> dict[str, Any]:
     column = value if isinstance(value, (Categories, Values)) else _guess(value)
     if isinstance(column, Values):
-        return _numbers(name, column, n)
-    return _kinds(name, column, n)
+        return _numbers(name, column, n, part)
+    return _kinds(name, column, n, part)
 
 
 def _guess(value: Any) -> Categories | Values:
@@ -91,7 +96,7 @@ def _guess(value: Any) -> Categories | Values:
     return Categories(codes, [str(one) for one in names])
 
 
-def _numbers(name: str, column: Values, n: int) -> dict[str, Any]:
+def _numbers(name: str, column: Values, n: int, part: Any) -> dict[str, Any]:
     numbers = np.asarray(column.numbers, dtype=np.float32)
     check.same_length(f"colors[{name!r}]", len(numbers), "index", n)
     finite = numbers[np.isfinite(numbers)]
@@ -103,11 +108,11 @@ def _numbers(name: str, column: Values, n: int) -> dict[str, Any]:
         "kind": "number",
         "unit": column.unit,
         "limits": [float(low), float(high)],
-        "data": _array.encode(np.where(np.isfinite(numbers), numbers, np.float32(np.nan))),
+        "data": _array.encode(np.where(np.isfinite(numbers), numbers, np.float32(np.nan))[part]),
     }
 
 
-def _kinds(name: str, column: Categories, n: int) -> dict[str, Any]:
+def _kinds(name: str, column: Categories, n: int, part: Any) -> dict[str, Any]:
     codes: NDArray[Any] = np.asarray(column.codes).astype(np.int64)
     names = [str(one) for one in column.names]
     check.same_length(f"colors[{name!r}]", len(codes), "index", n)
@@ -128,5 +133,5 @@ def _kinds(name: str, column: Categories, n: int) -> dict[str, Any]:
         "kind": "category",
         "names": names,
         "colors": list(column.colors) if column.colors is not None else None,
-        "data": _array.encode(np.where(codes < 0, _NONE, codes).astype(np.uint16)),
+        "data": _array.encode(np.where(codes < 0, _NONE, codes).astype(np.uint16)[part]),
     }

@@ -41,6 +41,8 @@ class ImageGrid(LinkedView):
     mode = traitlets.Enum(("selected", "ranked"), "ranked").tag(sync=True)
     tile = traitlets.Int(56, min=16, max=512).tag(sync=True)
     empty = traitlets.Unicode("").tag(sync=True)
+    # No order of a million places is sent where all rows are shown in their own.
+    _whole = traitlets.Bool(True).tag(sync=True)
     _order = Array("u4", (None,))
     _labels = traitlets.List().tag(sync=True)
 
@@ -86,11 +88,12 @@ class ImageGrid(LinkedView):
             If an id in `order` is not in the index.
         """
         index = self._take_index(index)
-        places = np.arange(len(index)) if order is None else index.positions(list(order))
+        places = () if order is None else index.positions(list(order))
         lines = texts("labels", labels, index)
         self._rows = index
         self._put(
             {
+                "_whole": order is None,
                 "_order": places,
                 "_labels": lines,
                 "_digest": index.digest,
@@ -101,8 +104,8 @@ class ImageGrid(LinkedView):
 
     def set_order(self, order: Iterable[int | str] | None) -> None:
         """Show these ids in this order in mode "ranked"; None for all."""
-        places = np.arange(len(self._rows)) if order is None else self._rows.positions(list(order))
-        self._put({"_order": places})
+        places = () if order is None else self._rows.positions(list(order))
+        self._put({"_whole": order is None, "_order": places})
 
     def set_labels(self, labels: Sequence[str] | Mapping[Any, str] | None) -> None:
         """Write these lines under the pictures."""

@@ -1,7 +1,5 @@
 // @ts-check
 // Bins of a histogram, as functions of the values.
-import * as mask from "./mask.js";
-
 /**
  * Equal bins over the finite values.
  * @param {Float32Array} values @param {number} bins
@@ -11,7 +9,8 @@ import * as mask from "./mask.js";
 export function binned(values, bins) {
   let low = Infinity;
   let high = -Infinity;
-  for (const value of values) {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
     if (!Number.isFinite(value)) continue;
     if (value < low) low = value;
     if (value > high) high = value;
@@ -38,25 +37,4 @@ export function binned(values, bins) {
     counts[place]++;
   }
   return { low, high, places, counts, missing };
-}
-
-/**
- * @param {Int16Array} places @param {number} from @param {number} to bins, both included
- * @returns {mask.Mask}
- */
-export function between(places, from, to) {
-  const found = mask.none(places.length);
-  for (let i = 0; i < places.length; i++) {
-    if (places[i] >= from && places[i] <= to) mask.add(found, i);
-  }
-  return found;
-}
-
-/** @param {Int16Array} places @param {mask.Mask} bits @param {number} bins */
-export function countsIn(places, bits, bins) {
-  const counts = new Uint32Array(bins);
-  for (let i = 0; i < places.length; i++) {
-    if (places[i] >= 0 && mask.has(bits, i)) counts[places[i]]++;
-  }
-  return counts;
 }

@@ -1,12 +1,13 @@
 // @ts-check
 // Histogram with a brush; the selected rows stand in front.
-import { between, binned, countsIn } from "./bins.js";
+import { binned } from "./bins.js";
 import { theme } from "./color.js";
 import { button, canvas, sameRows, shell } from "./dom.js";
 import { counted, number } from "./format.js";
 import { ticks } from "./geometry.js";
 import { Link } from "./link.js";
 import * as mask from "./mask.js";
+import { between, once, tally } from "./mask_fast.js";
 import { tickTexts } from "./scatter_draw.js";
 import { frame, typed, watch } from "./wire.js";
 
@@ -23,6 +24,9 @@ export async function histogram({ model, el, signal }) {
   );
   let values = new Float32Array(0);
   let bins = binned(values, 1);
+  const reckon = () =>
+    once(link, (bits) => ({ picked: tally(bins.places, bits, bins.counts.length), chosen: mask.count(bits) }));
+  let selection = reckon();
   let area = { left: 0, top: 0, width: 1, height: 1 };
   let active = -1; // bin of the keyboard
   let anchor = -1; // where the brush began
@@ -35,6 +39,7 @@ export async function histogram({ model, el, signal }) {
   const read = () => {
     values = typed(model.get("_values"));
     bins = binned(values, model.get("bins"));
+    selection = reckon();
     active = anchor = -1;
     redraw();
   };
@@ -50,13 +55,11 @@ export async function histogram({ model, el, signal }) {
     if (!same) return;
     const shades = theme(view.root);
     const n = bins.counts.length;
-    const bits = link.mask;
-    const picked = countsIn(bins.places, bits, n);
+    const { picked, chosen } = selection();
     const size = model.get("log") ? Math.log1p : (/** @type {number} */ one) => one;
     const most = size(bins.counts.reduce((a, b) => Math.max(a, b), 1));
     const tall = (/** @type {number} */ one) => (size(one) / most) * area.height;
     const bottom = area.top + area.height;
-    const chosen = mask.count(bits);
     ctx.font = `11px ${shades.font}`;
     ctx.fillStyle = shades.faint;
     ctx.textAlign = "right";
@@ -122,8 +125,10 @@ export async function histogram({ model, el, signal }) {
   };
   /** @type {{ from: number, before: mask.Mask, how: "replace" | "add" | "subtract" } | null} */
   let drag = null;
+  let brushed = -1;
   const brush = (/** @type {number} */ to) => {
-    if (!drag) return;
+    if (!drag || to === brushed) return; // still in the same bin
+    brushed = to;
     const fresh = between(bins.places, Math.min(drag.from, to), Math.max(drag.from, to));
     link.select(mask.combine(drag.before, fresh, drag.how));
   };
@@ -131,6 +136,7 @@ export async function histogram({ model, el, signal }) {
     if (event.button !== 0) return;
     page.el.setPointerCapture(event.pointerId);
     drag = { from: binAt(event), before: link.mask.slice(), how: mask.how(event) };
+    brushed = -1;
     brush(drag.from);
   }, { signal });
   page.el.addEventListener("pointermove", (event) => brush(binAt(event)), { signal });

@@ -1,23 +1,29 @@
 // @ts-check
 // Pictures of rows, only the visible ones in the page: the selection, or a ranked order.
 import { Atlas } from "./atlas.js";
+import { describe, known, teller } from "./describe.js";
 import { button, h, sameRows, shell } from "./dom.js";
 import { counted, number } from "./format.js";
 import { Link } from "./link.js";
 import * as mask from "./mask.js";
+import { gather, once, selected, selectedOf } from "./mask_fast.js";
 import { frame, typed, watch } from "./wire.js";
 
 const GAP = 6;
 const LINE = 14; // px of a caption line
 const CARD = 150; // px of a card without a picture
+const TALLEST = 15_000_000; // px: browsers cut elements off at about 16 or 33 million
 
 /**
- * Rows to show: the order, or its selected part.
- * @param {Uint32Array} order @param {mask.Mask} bits @param {string} mode
- * @returns {ArrayLike<number>}
+ * Rows to show: the order, or its selected part. Nothing of that length is made.
+ * @param {Uint32Array | null} order null: all n in their own order
+ * @param {mask.Mask} bits @param {string} mode @param {number} n
+ * @returns {import("./mask_fast.js").Rows}
  */
-export const shown = (order, bits, mode) =>
-  mode === "selected" ? order.filter((row) => mask.has(bits, row)) : order;
+export function shown(order, bits, mode, n) {
+  if (mode === "selected") return order ? selectedOf(order, bits) : selected(bits);
+  return order ? { length: order.length, at: (k) => order[k] } : { length: n, at: (k) => k };
+}
 
 /**
  * Which part of a grid a scrolled window shows.
@@ -36,6 +42,7 @@ export async function imageGrid({ model, el, signal }) {
   if (signal.aborted) return;
   const view = shell({ model, el, signal }, { kind: "grid", label: "Image grid", link: link.model });
   const atlas = new Atlas(link.model, () => redraw());
+  const tell = teller(view.say, signal);
   const sheet = h("div", { class: "cw-sheet" });
   const nothing = h("div", { class: "cw-nothing" });
   const port = h(
@@ -45,15 +52,22 @@ export async function imageGrid({ model, el, signal }) {
     nothing,
   );
   view.body.append(port);
-  let order = new Uint32Array(0);
+  /** @type {Uint32Array | null} */
+  let order = null;
   /** @type {string[]} */
   let labels = [];
-  /** @type {ArrayLike<number>} */
-  let rows = order;
+  /** @type {import("./mask_fast.js").Rows} */
+  let rows = shown(null, mask.none(0), "ranked", 0);
+  const watched = () => once(link, (bits) => shown(order, bits, "selected", link.n));
+  let follow = watched();
   let active = -1; // place in rows
   let columns = 1;
   let cell = 1;
   const serial = Math.random().toString(36).slice(2, 8);
+
+  let shift = 0; // px between a tile's place among all and on the sheet
+  const total = () => Math.ceil(rows.length / columns) * cell;
+  const squeeze = () => Math.max(1, (total() - port.clientHeight) / (TALLEST - port.clientHeight));
 
   const modes = h("div", { class: "cw-group", role: "radiogroup", "aria-label": "What to show" });
   for (const [mode, text, label] of [
@@ -71,14 +85,15 @@ export async function imageGrid({ model, el, signal }) {
   view.tools.append(modes);
 
   const read = () => {
-    order = typed(model.get("_order"));
+    order = model.get("_whole") ? null : typed(model.get("_order"));
+    follow = watched();
     labels = model.get("_labels") ?? [];
     active = -1;
     port.scrollTop = 0;
     redraw();
   };
   const tileOf = (/** @type {number} */ at, /** @type {boolean} */ pictures, /** @type {mask.Mask} */ bits) => {
-    const row = rows[at];
+    const row = rows.at(at);
     const side = model.get("tile");
     const wide = pictures ? side : CARD;
     const chosen = mask.has(bits, row);
@@ -94,7 +109,7 @@ export async function imageGrid({ model, el, signal }) {
         title: `${link.axis} ${link.id(row)}${label ? `\n${label}` : ""}`,
       },
     );
-    tile.style.cssText = `left:${(at % columns) * (wide + GAP)}px;top:${Math.floor(at / columns) * cell}px;width:${wide}px`;
+    tile.style.cssText = `left:${(at % columns) * (wide + GAP)}px;top:${Math.floor(at / columns) * cell + shift}px;width:${wide}px`;
     tile.dataset.at = String(at);
     if (pictures) {
       const ratio = window.devicePixelRatio || 1;
@@ -120,13 +135,17 @@ export async function imageGrid({ model, el, signal }) {
     // Where all are selected a mark says nothing.
     port.classList.toggle("cw-unmarked", mode === "selected");
     for (const one of modes.children) one.setAttribute("aria-checked", String(one.dataset.mode === mode));
-    rows = same ? shown(order, bits, mode) : [];
+    if (!same) rows = shown(null, bits, "ranked", 0);
+    else rows = mode === "selected" ? follow() : shown(order, bits, mode, link.n);
     const side = model.get("tile");
     const wide = pictures ? side : CARD;
     cell = (pictures ? side + LINE + (labels.length ? LINE : 0) : LINE + (labels.length ? 3 * LINE : 0) + 10) + GAP;
     columns = Math.max(1, Math.floor((port.clientWidth - 8 + GAP) / (wide + GAP)));
-    sheet.style.height = `${Math.ceil(rows.length / columns) * cell}px`;
-    const { first, last } = visible(rows.length, columns, cell, port.scrollTop, port.clientHeight);
+    sheet.style.height = `${Math.min(TALLEST, total())}px`;
+    // Where the rows are taller than a page can be, a scrolled pixel stands for several.
+    const from = port.scrollTop * squeeze();
+    const { first, last } = visible(rows.length, columns, cell, from, port.clientHeight);
+    shift = port.scrollTop - from;
     const tiles = [];
     for (let at = first; at < last; at++) tiles.push(tileOf(at, pictures, bits));
     sheet.replaceChildren(...tiles);
@@ -139,19 +158,23 @@ export async function imageGrid({ model, el, signal }) {
         ? `Select ${link.axis}s in another view to see them here.`
         : model.get("empty") || `No ${link.axis}s to show.`;
     const picked = mask.count(bits);
-    view.say(
-      `${counted(rows.length, link.axis)} shown, ${picked ? `${number(picked, true)} selected` : "none selected"}`,
+    const about = known(link);
+    tell(
+      link.n,
+      (details) =>
+        `${counted(rows.length, link.axis)} shown, ${picked ? `${number(picked, true)} selected` : "none selected"}${details && `: ${details}`}`,
+      () => (picked && about ? describe(about.columns, about.rows ? gather(bits, about.rows) : bits) : ""),
     );
   };
   const redraw = frame(paint, signal);
   // Classes only: new elements under a pressed pointer would swallow the click.
   const point = () => {
-    for (const one of sheet.children) one.classList.toggle("cw-hover", rows[one.dataset.at] === link.hover);
+    for (const one of sheet.children) one.classList.toggle("cw-hover", rows.at(Number(one.dataset.at)) === link.hover);
   };
 
   const choose = (/** @type {number} */ at, /** @type {{ shiftKey: boolean, altKey: boolean }} */ event) => {
     active = at;
-    link.select(mask.of([rows[at]], link.n), event.shiftKey ? "toggle" : mask.how(event));
+    link.select(mask.of([rows.at(at)], link.n), event.shiftKey ? "toggle" : mask.how(event));
     redraw();
   };
   const at = (/** @type {Event} */ event) => {
@@ -161,7 +184,7 @@ export async function imageGrid({ model, el, signal }) {
   port.addEventListener("click", (/** @type {MouseEvent} */ event) => {
     if (at(event) >= 0) choose(at(event), event);
   }, { signal });
-  port.addEventListener("pointerover", (/** @type {Event} */ event) => link.point(at(event) >= 0 ? rows[at(event)] : -1), { signal });
+  port.addEventListener("pointerover", (/** @type {Event} */ event) => link.point(at(event) >= 0 ? rows.at(at(event)) : -1), { signal });
   port.addEventListener("pointerleave", () => link.point(-1), { signal });
   port.addEventListener("scroll", redraw, { signal, passive: true });
   port.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
@@ -170,7 +193,8 @@ export async function imageGrid({ model, el, signal }) {
     if (step && rows.length) {
       active = active < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, active + step));
       const top = Math.floor(active / columns) * cell;
-      port.scrollTop = Math.min(top, Math.max(port.scrollTop, top + cell - port.clientHeight));
+      const seen = port.scrollTop * squeeze();
+      port.scrollTop = Math.min(top, Math.max(seen, top + cell - port.clientHeight)) / squeeze();
       redraw();
     } else if ((event.key === "Enter" || event.key === " ") && active >= 0) choose(active, event);
     else if (event.key === "Escape") link.select(mask.none(link.n));
@@ -182,7 +206,7 @@ export async function imageGrid({ model, el, signal }) {
   const sizes = new ResizeObserver(redraw);
   sizes.observe(port);
   signal.addEventListener("abort", () => sizes.disconnect());
-  watch(model, ["_order", "_labels"], read, signal);
+  watch(model, ["_order", "_whole", "_labels"], read, signal);
   watch(model, ["mode", "tile", "empty", "height", "_digest"], redraw, signal);
   link.watch(["_mask", "_thumbnails", "digest"], redraw);
   link.watch(["_hover"], point);

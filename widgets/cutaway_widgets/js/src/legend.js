@@ -5,6 +5,21 @@ import { h } from "./dom.js";
 import { number } from "./format.js";
 import * as mask from "./mask.js";
 
+const STOPS = Array.from({ length: 11 }, (_, i) => `rgb(${viridis(i / 10).join(",")})`);
+const ramp = () => h("span", { class: "cw-ramp", style: `background: linear-gradient(to right, ${STOPS})` });
+
+/**
+ * What the colours of a density mean.
+ * @param {HTMLElement} el filled anew @param {number} most points on a place @param {boolean} picked
+ */
+export function densityLegend(el, most, picked) {
+  el.replaceChildren(
+    h("span", { class: "cw-legend-name" }, `${picked ? "selected points" : "points"} on 2 × 2 px, logarithmic`),
+    ...(most ? [h("span", {}, "1"), ramp(), h("span", {}, number(most, true))] : ["none in sight"]),
+    ...(picked ? [h("span", { class: "cw-legend-name" }, "grey: not selected")] : []),
+  );
+}
+
 /**
  * @param {HTMLElement} el filled anew
  * @param {any} column on the wire, or undefined
@@ -15,12 +30,11 @@ export function legend(el, column, paint, select) {
   el.replaceChildren();
   if (!column) return;
   if (column.kind === "number") {
-    const stops = Array.from({ length: 11 }, (_, i) => `rgb(${viridis(i / 10).join(",")})`);
     const [low, high] = column.limits;
     el.append(
       h("span", { class: "cw-legend-name" }, column.unit ? `${column.name} (${column.unit})` : column.name),
       h("span", {}, number(low)),
-      h("span", { class: "cw-ramp", style: `background: linear-gradient(to right, ${stops})` }),
+      ramp(),
       h("span", {}, number(high)),
     );
     return;

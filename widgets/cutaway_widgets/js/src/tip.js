@@ -14,9 +14,9 @@ export function valueOf(column, row) {
  * @param {HTMLElement} parent
  * @param {import("./link.js").Link} link
  * @param {import("./atlas.js").Atlas} atlas
- * @param {() => any[]} columns
+ * @param {() => any[]} columns @param {(row: number) => number} of a row's place in the columns
  */
-export function tip(parent, link, atlas, columns) {
+export function tip(parent, link, atlas, columns, of) {
   const picture = h("canvas", { width: 84, height: 84, "aria-hidden": "true" });
   const words = h("div", {});
   const box = h("div", { class: "cw-tip", hidden: true, role: "status", "aria-live": "off" }, picture, words);
@@ -44,7 +44,7 @@ export function tip(parent, link, atlas, columns) {
         box.setAttribute("aria-live", aloud ? "polite" : "off");
         words.replaceChildren(
           h("strong", {}, `${link.axis} ${link.id(row)}`),
-          ...columns().map((one) => h("div", {}, `${one.name}: ${valueOf(one, row)}`)),
+          ...columns().map((one) => h("div", {}, `${one.name}: ${valueOf(one, of(row))}`)),
         );
         refresh();
       }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { press, radius, stamp } from "../src/cloud.js";
+import { dots, press, radius, stamp } from "../src/cloud.js";
+import { kinds } from "../src/color.js";
 
 const image = (width, height) => ({ width, height, data: new Uint8ClampedArray(4 * width * height) });
 const at = ({ data, width }, x, y) => [...data.slice(4 * (y * width + x), 4 * (y * width + x) + 4)];
@@ -57,4 +58,43 @@ describe("pressing", () => {
 it("points shrink as they grow many", () => {
   const sizes = [10, 500, 2_000, 10_000, 100_000].map(radius);
   expect([...sizes].sort((a, b) => b - a)).toEqual(sizes);
+});
+
+describe("dots", () => {
+  const camera = { kx: 1, ky: 1, ox: 0, oy: 0 };
+  const shades = { ground: "#ffffff", text: "#000000" };
+
+  it("of every class of 1,000 keep its colour", () => {
+    const palette = kinds(1000);
+    const points = new Float32Array(2000);
+    const places = new Uint16Array(1000);
+    for (let i = 0; i < 1000; i++) {
+      points.set([4 + 5 * (i % 40), 4 + 5 * Math.floor(i / 40)], 2 * i);
+      places[i] = i;
+    }
+    const page = image(210, 140);
+    dots(page, { points, places, palette, mask: new Uint8Array(125), dim: false, radius: 1 }, camera, 1, shades);
+    for (let i = 0; i < 1000; i++) {
+      const hex = at(page, points[2 * i], points[2 * i + 1]).slice(0, 3).map((one) => one.toString(16).padStart(2, "0"));
+      expect(`#${hex.join("")}`).toBe(palette[i].toLowerCase());
+    }
+  });
+
+  it("that are selected lie over the faint ones, whatever their order", () => {
+    const cloud = { points: new Float32Array([5, 5, 5, 5, NaN, 5]), places: new Uint16Array([0, 1, 0]), palette: ["#ff0000", "#0000ff"], radius: 1 };
+    const page = image(11, 11);
+    dots(page, { ...cloud, mask: new Uint8Array([1]), dim: true }, camera, 1, shades);
+    expect(at(page, 5, 5)).toEqual([255, 0, 0, 255]);
+    const other = image(11, 11);
+    dots(other, { ...cloud, mask: new Uint8Array([4]), dim: true }, camera, 1, shades);
+    // 15 % of blue on white.
+    expect(at(other, 5, 5)).toEqual([217, 217, 255, 255]);
+  });
+
+  it("at the border never wrap to the other side", () => {
+    const page = image(8, 8);
+    const points = new Float32Array([-0.4, 3, 7.6, 4, 3, -1, 3, 7.7]);
+    dots(page, { points, places: new Uint16Array(4), palette: ["#ff0000"], mask: new Uint8Array(1), dim: false, radius: 1.3 }, camera, 1, shades);
+    expect(page.data.every((one) => one === 0)).toBe(true);
+  });
 });

@@ -1,14 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { enclosed } from "../src/enclose.js";
 import * as plane from "../src/geometry.js";
+import { Cells } from "../src/hit.js";
 import * as mask from "../src/mask.js";
+import { inside, random } from "./oracle.js";
 
 const AREA = { left: 40, top: 8, width: 200, height: 100 };
-const random = (seed) => () => {
-  // Lehmer generator: chance that is the same in every run.
-  seed = (seed * 48271) % 2147483647;
-  return seed / 2147483647;
-};
-
 describe("camera", () => {
   it("puts the corners of the box on the corners of the area, y upwards", () => {
     const camera = plane.fit([-1, 2, 3, 4], AREA, false);
@@ -51,16 +48,16 @@ describe("outlines", () => {
         if (step < -Math.PI) step += 2 * Math.PI;
         turn += step;
       }
-      expect(plane.inside(x, y, star)).toBe(Math.abs(turn) > 1);
+      expect(inside(x, y, star)).toBe(Math.abs(turn) > 1);
     }
   });
 
   it("select the points whose page place is inside, and never a missing one", () => {
     const points = new Float32Array([0, 0, 1, 1, NaN, NaN, 0.9, 0.9]);
     const camera = plane.fit([0, 0, 1, 1], AREA, false);
-    const found = plane.lasso(points, camera, plane.rectangle(200, 0, 250, 40));
+    const found = enclosed(points, camera, plane.rectangle(200, 0, 250, 40));
     expect(mask.rows(found)).toEqual([1, 3]);
-    expect(mask.count(plane.lasso(points, camera, [1, 2]))).toBe(0);
+    expect(mask.count(enclosed(points, camera, [1, 2]))).toBe(0);
   });
 });
 
@@ -69,15 +66,15 @@ describe("points", () => {
   const points = new Float32Array([0, 0, 10, 0, 25, 2, 10, -30, NaN, NaN]);
 
   it("nearest is within reach or none", () => {
-    expect(plane.nearest(points, camera, 11, 1, 5)).toBe(1);
-    expect(plane.nearest(points, camera, 100, 100, 5)).toBe(-1);
+    expect(new Cells(points).nearest(camera, 11, 1, 5)).toBe(1);
+    expect(new Cells(points).nearest(camera, 100, 100, 5)).toBe(-1);
   });
 
   it("arrow keys go to the next point in that direction, or stay", () => {
-    expect(plane.step(points, camera, 0, 1, 0)).toBe(1);
-    expect(plane.step(points, camera, 1, 1, 0)).toBe(2);
-    expect(plane.step(points, camera, 1, 0, 1)).toBe(3);
-    expect(plane.step(points, camera, 2, 1, 0)).toBe(2);
+    expect(new Cells(points).step(camera, 0, 1, 0)).toBe(1);
+    expect(new Cells(points).step(camera, 1, 1, 0)).toBe(2);
+    expect(new Cells(points).step(camera, 1, 0, 1)).toBe(3);
+    expect(new Cells(points).step(camera, 2, 1, 0)).toBe(2);
   });
 
   it("bounds leave missing points out, extent takes outlines in", () => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { between, binned, countsIn } from "../src/bins.js";
+import { binned } from "../src/bins.js";
 import { shown, visible } from "../src/image_grid.js";
 import { Link } from "../src/link.js";
 import * as mask from "../src/mask.js";
+import { between, tally } from "../src/mask_fast.js";
 import { clock } from "../src/progress.js";
 import { tickTexts } from "../src/scatter_draw.js";
 import { flat, folded, nest, shapeText, size } from "../src/tree_model.js";
@@ -29,7 +30,7 @@ describe("bins", () => {
     expect([...counts]).toEqual([2, 0, 1, 1]);
     expect([...places]).toEqual([0, 0, 2, 3, -1, -1]);
     expect(mask.rows(between(places, 0, 2))).toEqual([0, 1, 2]);
-    expect([...countsIn(places, mask.of([1, 3, 4], 6), 4)]).toEqual([1, 0, 0, 1]);
+    expect([...tally(places, mask.of([1, 3, 4], 6), 4)]).toEqual([1, 0, 0, 1]);
   });
 
   it("of one value or none are still bins", () => {
@@ -40,9 +41,12 @@ describe("bins", () => {
 
 describe("grid", () => {
   it("shows the order, or its selected part in that order", () => {
+    const list = (rows) => Array.from({ length: rows.length }, (_, k) => rows.at(k));
     const order = Uint32Array.from([4, 1, 3]);
-    expect([...shown(order, mask.of([1, 4], 5), "selected")]).toEqual([4, 1]);
-    expect([...shown(order, mask.none(5), "ranked")]).toEqual([4, 1, 3]);
+    expect(list(shown(order, mask.of([1, 4], 5), "selected", 5))).toEqual([4, 1]);
+    expect(list(shown(order, mask.none(5), "ranked", 5))).toEqual([4, 1, 3]);
+    expect(list(shown(null, mask.of([1, 4], 5), "selected", 5))).toEqual([1, 4]);
+    expect(list(shown(null, mask.none(5), "ranked", 5))).toEqual([0, 1, 2, 3, 4]);
   });
 
   it("builds only the tiles in sight", () => {
