@@ -7,6 +7,7 @@ _HOMES = {
     "Categories": "_color",
     "Ellipses": "scatter",
     "FilterExplorer": "explorers.filter_explorer",
+    "HeatMap": "heat_map",
     "Histogram": "histogram",
     "ImageGrid": "image_grid",
     "Job": "_job",
