@@ -11,6 +11,7 @@ _HOMES = {
     "Histogram": "histogram",
     "ImageGrid": "image_grid",
     "Job": "_job",
+    "LineChart": "line_chart",
     "Link": "_link",
     "Progress": "progress",
     "Scatter": "scatter",

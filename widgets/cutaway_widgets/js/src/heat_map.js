@@ -112,8 +112,8 @@ export async function heatMap({ model, el, signal }) {
   const summary = (/** @type {{ rows: mask.Mask, columns: mask.Mask }} */ bits) => {
     const [r, c] = [mask.count(bits.rows), mask.count(bits.columns)];
     const parts = [`${counted(rows.length, rowLink.axis)} by ${counted(columns.length, link.axis)}`];
-    const picked = [r && counted(r, rowLink.axis), c && counted(c, link.axis)].filter(Boolean);
-    parts.push(picked.length ? `${picked.join(" and ")} selected` : "none selected");
+    const picked = [r && counted(r, rowLink.axis), c && counted(c, link.axis)].filter(Boolean).join(" and ");
+    parts.push(`${picked || "none"} selected`);
     const missing = cells.codes.length - known.finite;
     if (missing) parts.push(`${number(missing, true)} without a finite value`);
     const shared = (across.last - across.first) / grid.nx > 1 || (down.last - down.first) / grid.ny > 1;
@@ -128,6 +128,7 @@ export async function heatMap({ model, el, signal }) {
     const { ctx, width } = base.begin(height);
     view.body.style.height = `${height}px`;
     top.begin(height);
+    key.hidden = !same;
     if (!same) return;
     const shades = theme(view.root);
     const counts = { down: down.last - down.first, across: across.last - across.first };
@@ -135,7 +136,7 @@ export async function heatMap({ model, el, signal }) {
     const below = draw.roomy(counts.across, width * 0.75) ? Array.from(columns.subarray(across.first, across.last), columnName) : [];
     const place = draw.layout(ctx, width, height, inSight, below, shades.font, counts);
     area = place.area;
-    if (area.width < 8 || area.height < 8 || !counts.down || !counts.across) return;
+    if (area.width < 8 || area.height < 8) return;
     grid = { ny: Math.min(counts.down, Math.floor(area.height)), nx: Math.min(counts.across, Math.floor(area.width)) };
     const bits = { rows: rowLink.mask, columns: link.mask };
     const lit = {
@@ -157,7 +158,7 @@ export async function heatMap({ model, el, signal }) {
     ctx.imageSmoothingEnabled = false;
     ctx.drawImage(sheet, area.left, area.top, area.width, area.height);
     draw.margins(ctx, area, lit.down, lit.across, shades);
-    const words = { rows: inSight, columns: below, upright: place.upright, down: draw.part(down, rows.length, rowLink.axis), across: draw.part(across, columns.length, link.axis) };
+    const words = { ...place, rows: inSight, columns: below, down: draw.part(down, rows.length, rowLink.axis), across: draw.part(across, columns.length, link.axis) };
     draw.names(ctx, area, words, shades, place.foot);
     const [low, high] = model.get("_limits");
     bar(key, { name: model.get("name"), unit: model.get("unit"), low, high, beyond: known.beyond }, colors);
@@ -262,9 +263,8 @@ export async function heatMap({ model, el, signal }) {
     tell(focus, true);
     redraw();
   };
-  const pick = (/** @type {KeyboardEvent} */ event, /** @type {boolean} */ row, /** @type {boolean} */ column) => {
-    if (focus) choose(row ? [focus[0], focus[0] + 1] : null, column ? [focus[1], focus[1] + 1] : null, event);
-  };
+  const pick = (/** @type {KeyboardEvent} */ event, /** @type {boolean} */ row, /** @type {boolean} */ column) =>
+    focus && choose(row ? [focus[0], focus[0] + 1] : null, column ? [focus[1], focus[1] + 1] : null, event);
   /** @type {Record<string, (event: KeyboardEvent) => void>} */
   const commands = {
     ArrowUp: (event) => step(-1, 0, event.shiftKey),

@@ -5,6 +5,7 @@ import { h } from "./dom.js";
 import { heatMap } from "./heat_map.js";
 import { histogram } from "./histogram.js";
 import { imageGrid } from "./image_grid.js";
+import { lineChart } from "./line_chart.js";
 import { progress } from "./progress.js";
 import { scatter } from "./scatter.js";
 import { siteTree } from "./site_tree.js";
@@ -15,6 +16,7 @@ const views = {
   heat_map: heatMap,
   histogram,
   image_grid: imageGrid,
+  line_chart: lineChart,
   progress,
   scatter,
   site_tree: siteTree,
