@@ -98,16 +98,9 @@ export async function heatMap({ model, el, signal }) {
     hint.hide();
     redraw();
   };
-  view.tools.append(
-    sorting,
-    h(
-      "div",
-      { class: "cw-group" },
-      button("+", "Zoom in", () => zoom(0.5)),
-      button("−", "Zoom out", () => zoom(2)),
-      button("Fit", "Show all cells", showAll),
-    ),
-  );
+  const zooms = h("div", { class: "cw-group" });
+  zooms.append(button("+", "Zoom in", () => zoom(0.5)), button("−", "Zoom out", () => zoom(2)), button("Fit", "Show all cells", showAll));
+  view.tools.append(sorting, zooms);
 
   const summary = (/** @type {{ rows: mask.Mask, columns: mask.Mask }} */ bits) => {
     const [r, c] = [mask.count(bits.rows), mask.count(bits.columns)];
@@ -136,7 +129,7 @@ export async function heatMap({ model, el, signal }) {
     const below = draw.roomy(counts.across, width * 0.75) ? Array.from(columns.subarray(across.first, across.last), columnName) : [];
     const place = draw.layout(ctx, width, height, inSight, below, shades.font, counts);
     area = place.area;
-    if (area.width < 8 || area.height < 8) return;
+    if (area.width < 8 || area.height < 8 || !counts.down || !counts.across) return;
     grid = { ny: Math.min(counts.down, Math.floor(area.height)), nx: Math.min(counts.across, Math.floor(area.width)) };
     const bits = { rows: rowLink.mask, columns: link.mask };
     const lit = {
@@ -289,7 +282,7 @@ export async function heatMap({ model, el, signal }) {
     event.preventDefault();
     event.stopPropagation();
   }, { signal });
-  top.el.addEventListener("blur", () => hint.hide(), { signal });
+  top.el.addEventListener("blur", hint.hide, { signal });
 
   watch(model, ["_values"], read, signal);
   watch(model, ["_row_order", "_column_order", "_sort_row"], order, signal);
