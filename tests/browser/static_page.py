@@ -9,6 +9,7 @@ import ipywidgets
 from cutaway_widgets._code import STATIC
 
 SITE = "http://cutaway.test"
+LINKS = ("link", "row_link", "position_link")
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 
 SHELL = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>views</title>
@@ -85,7 +86,8 @@ def encode(value):
 def open_views(browser, views, *, dark=False, width=900, height=900, columns="1fr"):
     """Page with these views; ``page.strays`` lists requests and errors that must not be."""
     shown = [one.model_id for one in views]
-    links = {one.link.model_id: one.link for one in views if hasattr(one, "link")}
+    held = (getattr(one, name, None) for one in views for name in LINKS)
+    links = {one.model_id: one for one in held if one is not None}
     everything = {**{one.model_id: one for one in views}, **links}
     models = {
         model_id: {

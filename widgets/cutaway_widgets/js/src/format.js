@@ -27,3 +27,9 @@ export function number(value, whole = false) {
  * @param {number} n @param {string} noun
  */
 export const counted = (n, noun) => `${number(n, true)} ${noun}${n === 1 ? "" : "s"}`;
+
+/**
+ * A row's name with what it is, unless it says so itself: "unit conv1:3", "layer 2".
+ * @param {string} axis @param {string} name
+ */
+export const named = (axis, name) => (name.toLowerCase().startsWith(axis.toLowerCase()) ? name : `${axis} ${name}`);

@@ -2,8 +2,10 @@
 // The bundle's only export. Named exports are forbidden: with one called `render` the host takes
 // this for the old form and drops `initialize`. See build.mjs.
 import { h } from "./dom.js";
+import { heatMap } from "./heat_map.js";
 import { histogram } from "./histogram.js";
 import { imageGrid } from "./image_grid.js";
+import { lineChart } from "./line_chart.js";
 import { progress } from "./progress.js";
 import { scatter } from "./scatter.js";
 import { selectionBar } from "./selection_bar.js";
@@ -12,8 +14,10 @@ import { table } from "./table.js";
 
 /** @type {Record<string, (context: { model: any, el: HTMLElement, signal: AbortSignal }) => Promise<void>>} */
 const views = {
+  heat_map: heatMap,
   histogram,
   image_grid: imageGrid,
+  line_chart: lineChart,
   progress,
   scatter,
   selection_bar: selectionBar,
