@@ -65,6 +65,9 @@ export function shell({ model, el, signal }, { kind, label, link, saves = true }
     error.textContent = model.get("error") || link?.get("error") || "";
     error.hidden = !error.textContent;
   };
+  // The picture that stands in for this view in a notebook that is reopened.
+  const still = model.get("_still");
+  if (still) root.append(h("style", {}, `.${CSS.escape(still)} { display: none; }`));
   words();
   watch(model, ["title", "caption", "error"], words, signal);
   if (link) watch(link, ["error"], words, signal);
