@@ -171,6 +171,7 @@ class TestShow:
         assert picture(plain["text/html"]).shape == (300, 480, 3)
         living, still_one = book.cells[2].outputs
         model_id = living.data[WIDGET]["model_id"]
+        assert "<img" not in living.data["text/html"]
         assert still_one.data["text/html"].startswith(f'<div class="cutaway-still-{model_id}">')
         saved = book.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
         assert saved[model_id]["state"]["_still"] == f"cutaway-still-{model_id}"

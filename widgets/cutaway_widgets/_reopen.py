@@ -27,7 +27,10 @@ class Reopens:
             return None
         # anywidget gives data and metadata, ipywidgets' boxes the data alone.
         data, *rest = found if isinstance(found, tuple) else (found,)
-        data = {**data, "text/plain": self._line(), "text/html": fallback(self)}
+        # What `show(static=True)` displays has its picture in an output of its own.
+        twice = any(one._still for one in views(self))  # noqa: SLF001 - of our own package
+        page = f"<div>{html.escape(self._line())}</div>" if twice else fallback(self)
+        data = {**data, "text/plain": self._line(), "text/html": page}
         return (data, *rest) if rest else data
 
 

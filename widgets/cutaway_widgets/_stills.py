@@ -56,7 +56,9 @@ def _scatter(view: Scatter) -> str:
     at = PAD + (room - size * scale) / 2 + (places - low) * scale
     pixels = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     x, y = np.rint(at[:, 0]).astype(int), HEIGHT - 1 - np.rint(at[:, 1]).astype(int)
-    for dx, dy in [(0, 0), (1, 0), (0, 1), (1, 1)] + [(-1, 0), (0, -1)] * (len(rows) < 2000):
+    radius = 2 if len(rows) < 2000 else 1
+    near = range(-radius, radius + 1)
+    for dx, dy in [(i, j) for i in near for j in near if i * i + j * j <= radius * radius]:
         pixels[np.clip(y + dy, 0, HEIGHT - 1), np.clip(x + dx, 0, WIDTH - 1)] = colours
     return _image(Image.fromarray(pixels), view.title)
 

@@ -136,12 +136,15 @@ export function sameRows(frame, model, link, blank = "") {
 }
 
 /**
- * A button of the tool row.
+ * A button of the tool row. Its name has its words in it: people who speak to the page say those.
  * @param {string} text @param {string} label what it does, for hover and screen readers
  * @param {() => void} onclick
  */
-export const button = (text, label, onclick) =>
-  h("button", { class: "cw-button", type: "button", title: label, "aria-label": label, onclick }, text);
+export function button(text, label, onclick) {
+  const said = /^\w/.test(text) && !new RegExp(`\\b${text}\\b`, "i").test(label);
+  const name = said ? `${text}: ${label}` : label;
+  return h("button", { class: "cw-button", type: "button", title: label, "aria-label": name, onclick }, text);
+}
 
 /**
  * A canvas that keeps its pixel size; calls `redraw` when its place or the theme changes.
