@@ -20,6 +20,7 @@ _HOMES = {
     "Table": "table",
     "Values": "_color",
     "export_html": "export",
+    "show": "_reopen",
 }
 
 __all__ = list(_HOMES)

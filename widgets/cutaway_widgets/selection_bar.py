@@ -25,6 +25,3 @@ class SelectionBar(LinkedView):
 
     def __init__(self, link: Link, *, title: str = "", caption: str = "") -> None:
         super().__init__(None, link, title=title, caption=caption, height=60)
-
-    def _summary(self) -> str:
-        return repr(self.link)

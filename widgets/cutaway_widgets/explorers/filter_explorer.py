@@ -14,6 +14,7 @@ from cutaway.model import Model, Predictions, Sites, capture, load_model, predic
 from cutaway.workspace import Workspace
 from cutaway_widgets._job import Job
 from cutaway_widgets._link import Link
+from cutaway_widgets._reopen import Reopens
 from cutaway_widgets._strict import Strict
 from cutaway_widgets.explorers import _filter_views as views
 from cutaway_widgets.histogram import Histogram
@@ -24,7 +25,7 @@ from cutaway_widgets.site_tree import SiteTree
 from cutaway_widgets.table import Table
 
 
-class FilterExplorer(Strict, ipywidgets.VBox):
+class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
     """Page of linked views over one model and one data set.
 
     Parameters

@@ -65,6 +65,9 @@ export function shell({ model, el, signal }, { kind, label, link, saves = true }
     error.textContent = model.get("error") || link?.get("error") || "";
     error.hidden = !error.textContent;
   };
+  // The picture that stands in for this view in a notebook that is reopened.
+  const still = model.get("_still");
+  if (still) root.append(h("style", {}, `.${CSS.escape(still)} { display: none; }`));
   words();
   watch(model, ["title", "caption", "error"], words, signal);
   if (link) watch(link, ["error"], words, signal);
@@ -133,12 +136,15 @@ export function sameRows(frame, model, link, blank = "") {
 }
 
 /**
- * A button of the tool row.
+ * A button of the tool row. Its name has its words in it: people who speak to the page say those.
  * @param {string} text @param {string} label what it does, for hover and screen readers
  * @param {() => void} onclick
  */
-export const button = (text, label, onclick) =>
-  h("button", { class: "cw-button", type: "button", title: label, "aria-label": label, onclick }, text);
+export function button(text, label, onclick) {
+  const said = /^\w/.test(text) && !new RegExp(`\\b${text}\\b`, "i").test(label);
+  const name = said ? `${text}: ${label}` : label;
+  return h("button", { class: "cw-button", type: "button", title: label, "aria-label": name, onclick }, text);
+}
 
 /**
  * A canvas that keeps its pixel size; calls `redraw` when its place or the theme changes.

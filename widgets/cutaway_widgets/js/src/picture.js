@@ -3,7 +3,7 @@
 
 /** @typedef {{ left: number, top: number, right: number, bottom: number }} Box */
 
-const LEFT_OUT = ".cw-head, .cw-error, .cw-note, .cw-tip, .cw-menu, script, style, select, input";
+const LEFT_OUT = ".cw-head, .cw-unseen, .cw-error, .cw-note, .cw-tip, .cw-menu, script, style, select, input";
 const TITLE = 30; // px
 
 /** @param {string} colour @returns {boolean} */
