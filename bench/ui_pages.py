@@ -64,7 +64,7 @@ second = jscatter.Scatter(data=frame, x="y", y="x", color_by="loss", height=420)
 for one in (first, second):
     one.mouse("lasso")
 first.widget.observe(lambda change: hear(len(change["new"])), "selection")
-display(jscatter.compose([first, second], sync_selection=True, rows=1), heard)
+display(jscatter.compose([first, second], sync_selection=True, rows=1, row_height=420), heard)
 """
 
 PLOTLY = """
