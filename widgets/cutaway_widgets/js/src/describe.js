@@ -29,7 +29,10 @@ const offered = new WeakMap();
 
 /** @param {object} link model @param {Known} known */
 export function offer(link, known) {
-  offered.set(link, known);
+  const old = offered.get(link);
+  const kinds = (/** @type {Known} */ one) => one.columns.some((column) => column.kind === "category");
+  // A second view that colours by numbers only knows less of the same rows.
+  if (!old || old.digest !== known.digest || kinds(known) || !kinds(old)) offered.set(link, known);
 }
 
 /** @param {{ model: object, digest: string }} link @returns {Known | null} */

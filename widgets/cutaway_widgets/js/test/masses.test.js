@@ -115,6 +115,8 @@ describe("a selection in words", () => {
     const model = {};
     offer(model, { digest: "d", columns, rows: null });
     expect(known({ model, digest: "d" })?.columns).toBe(columns);
+    offer(model, { digest: "d", columns: columns.slice(0, 1), rows: null });
+    expect(known({ model, digest: "d" })?.columns).toBe(columns);
     expect(known({ model, digest: "e" })).toBe(null);
     expect(known({ model: {}, digest: "d" })).toBe(null);
   });
