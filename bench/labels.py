@@ -186,8 +186,8 @@ def main() -> int:
     report.write(
         "labels",
         "Finding wrong labels",
-        f"{int(wrong.sum())} planted among {len(wrong):,} digits, LeNet-5, {len(SEEDS)} seeds; "
-        "mean over seeds with its 95 % bootstrap interval; best average precision first; chance: AUC "
+        f"{int(wrong.sum())} planted among {len(wrong):,} digits, {len(SEEDS)} seeds; "
+        "mean with its 95 % bootstrap interval; best average precision first; chance: AUC "
         f"0.5, AP {wrong.mean():.2f}.",
         report.table(("method", "AUC", "AP"), [line[1:] for line in sorted(lines)]),
         f"{time.perf_counter() - began:.0f} s in all.",
