@@ -88,7 +88,11 @@ def evaluate(net: nn.Module, data: Digits) -> Score:
 
 
 def train_image_net(
-    recipe: ImageRecipe, *, epochs: int | None = None, tick: Tick = silent
+    recipe: ImageRecipe,
+    *,
+    epochs: int | None = None,
+    keep: np.ndarray | None = None,
+    tick: Tick = silent,
 ) -> ImageRun:
     """Weights and scores of one seeded training run; the same bits every time.
 
@@ -98,6 +102,8 @@ def train_image_net(
         All settings.
     epochs : int, optional
         Instead of the recipe's.
+    keep : bool array, (n,), optional
+        Which of the recipe's digits to train on; all by default.
     tick : callable
         Hears progress after every batch; may raise to cancel.
 
@@ -108,6 +114,8 @@ def train_image_net(
     """
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
     train, test = training_digits(recipe), digits("test", size=recipe.size)
+    if keep is not None:
+        train = train.where(keep)
     images, labels = as_input(train.images), torch.from_numpy(train.labels.copy())
     states: dict[int, dict[str, Tensor]] = {}
     scores: dict[int, tuple[Score, Score]] = {}

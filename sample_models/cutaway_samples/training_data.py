@@ -56,10 +56,4 @@ def training_digits(recipe: ImageRecipe) -> Digits:
         [np.flatnonzero(whole.true_labels == digit)[: recipe.per_class] for digit in range(10)]
     )
     rows.sort()
-    return Digits(
-        whole.images[rows],
-        whole.labels[rows],
-        whole.true_labels[rows],
-        whole.ids[rows],
-        whole.split[rows],
-    )
+    return whole.where(rows)
