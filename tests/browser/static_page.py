@@ -85,7 +85,8 @@ def encode(value):
 def open_views(browser, views, *, dark=False, width=900, height=900, columns="1fr"):
     """Page with these views; ``page.strays`` lists requests and errors that must not be."""
     shown = [one.model_id for one in views]
-    links = {one.link.model_id: one.link for one in views if hasattr(one, "link")}
+    held = [getattr(one, name, None) for one in views for name in ("link", "unit_link")]
+    links = {one.model_id: one for one in held if one is not None}
     everything = {**{one.model_id: one for one in views}, **links}
     models = {
         model_id: {

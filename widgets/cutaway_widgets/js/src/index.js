@@ -2,6 +2,7 @@
 // The bundle's only export. Named exports are forbidden: with one called `render` the host takes
 // this for the old form and drops `initialize`. See build.mjs.
 import { h } from "./dom.js";
+import { featureMaps } from "./feature_maps.js";
 import { histogram } from "./histogram.js";
 import { imageGrid } from "./image_grid.js";
 import { progress } from "./progress.js";
@@ -11,6 +12,7 @@ import { table } from "./table.js";
 
 /** @type {Record<string, (context: { model: any, el: HTMLElement, signal: AbortSignal }) => Promise<void>>} */
 const views = {
+  feature_maps: featureMaps,
   histogram,
   image_grid: imageGrid,
   progress,
