@@ -1,6 +1,7 @@
 // @ts-check
 // The bundle's only export. Named exports are forbidden: with one called `render` the host takes
 // this for the old form and drops `initialize`. See build.mjs.
+import { attributionOverlay } from "./attribution_overlay.js";
 import { h } from "./dom.js";
 import { featureMaps } from "./feature_maps.js";
 import { histogram } from "./histogram.js";
@@ -12,6 +13,7 @@ import { table } from "./table.js";
 
 /** @type {Record<string, (context: { model: any, el: HTMLElement, signal: AbortSignal }) => Promise<void>>} */
 const views = {
+  attribution_overlay: attributionOverlay,
   feature_maps: featureMaps,
   histogram,
   image_grid: imageGrid,
