@@ -2,6 +2,7 @@
 // The bundle's only export. Named exports are forbidden: with one called `render` the host takes
 // this for the old form and drops `initialize`. See build.mjs.
 import { attributionOverlay } from "./attribution_overlay.js";
+import { costCard } from "./cost_card.js";
 import { h } from "./dom.js";
 import { featureMaps } from "./feature_maps.js";
 import { histogram } from "./histogram.js";
@@ -14,6 +15,7 @@ import { table } from "./table.js";
 /** @type {Record<string, (context: { model: any, el: HTMLElement, signal: AbortSignal }) => Promise<void>>} */
 const views = {
   attribution_overlay: attributionOverlay,
+  cost_card: costCard,
   feature_maps: featureMaps,
   histogram,
   image_grid: imageGrid,
