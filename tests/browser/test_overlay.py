@@ -123,7 +123,7 @@ def test_keys_alone_reach_and_select_and_stay_in_the_view(page, scene):
     assert selected(page, view.link) == [58]
     active = box.get_attribute("aria-activedescendant")
     label = page.locator(f"#{active}").get_attribute("aria-label")
-    assert label == "sample s58, target 9, score 29.50, sum of shares −480, off by 0.2500"
+    assert label == "sample s58, 9 · 29.5, target 9, score 29.50, sum of shares −480, off by 0.2500"
     assert page.evaluate("window.heard") == []
 
 

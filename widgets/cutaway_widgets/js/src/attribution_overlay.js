@@ -132,19 +132,21 @@ export async function attributionOverlay({ model, el, signal }) {
     const side = model.get("tile");
     const ratio = window.devicePixelRatio || 1;
     const id = link.id(samples[place]);
+    const label = model.get("_labels")[place] ?? "";
     const tile = h("div", {
       class: `cw-tile${at === active ? " cw-active" : ""}`,
       role: "option",
       id: `cw-${serial}-${at}`,
       "aria-selected": String(mask.has(bits, samples[place])),
-      "aria-label": `${link.axis} ${id}, ${facts(place).join(", ")}`,
+      // Begins with what is to be read on the tile.
+      "aria-label": [`${link.axis} ${id}`, label, ...facts(place)].filter(Boolean).join(", "),
     });
     tile.style.cssText = `left:${(at % columns) * (side + GAP)}px;top:${Math.floor(at / columns) * cell}px;width:${side}px`;
     tile.dataset.at = String(at);
     const picture = h("canvas", { width: Math.round(side * ratio), height: Math.round(side * ratio), "aria-hidden": "true" });
     picture.style.cssText = `width:${side}px;height:${side}px`;
     draw(picture, place);
-    tile.append(picture, h("div", { class: "cw-line" }, id), h("div", { class: "cw-line cw-label" }, model.get("_labels")[place] ?? ""));
+    tile.append(picture, h("div", { class: "cw-line" }, id), " ", h("div", { class: "cw-line cw-label" }, label));
     return tile;
   };
   const paint = () => {
