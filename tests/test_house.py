@@ -129,12 +129,12 @@ def test_every_public_name_exists(package):
 
 def test_public_names_are_pinned():
     assert set(ct.__all__) == {
-        "Activations", "BudgetExceeded", "Cancelled", "Mean", "Observable", "Path", "Policy",
-        "ProjectOut", "Projection", "Replace", "Selection", "Steer", "UnknownSite",
-        "UnsupportedModel", "Workspace", "Zero", "__version__", "ablate", "capture", "code_of",
-        "cost_card", "coupling", "coupling_table", "edited", "feature_groups", "feature_vector",
-        "load_data", "load_model", "merge_features", "open_workspace", "predict", "project",
-        "screen_filters", "sites",
+        "Activations", "Attributions", "BudgetExceeded", "Cancelled", "Mean", "Observable", "Path",
+        "Policy", "ProjectOut", "Projection", "Replace", "Selection", "Steer", "UnknownSite",
+        "UnsupportedModel", "Workspace", "Zero", "__version__", "ablate", "attribute", "capture",
+        "code_of", "cost_card", "coupling", "coupling_table", "edited", "feature_groups",
+        "feature_vector", "load_data", "load_model", "merge_features", "open_workspace", "predict",
+        "project", "screen_filters", "sites",
     }  # fmt: skip
 
 

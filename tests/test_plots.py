@@ -54,6 +54,18 @@ def test_predictions_split_right_from_wrong(opened):
     assert sizes == {"correct": int(found.correct.sum()), "wrong": int((~found.correct).sum())}
 
 
+def test_attributions_show_one_sample_on_a_scale_about_zero(opened):
+    pytest.importorskip("captum", reason="needs the extra 'attribution'")
+    model, data = opened
+    ids = data.index.ids[[3, 8]]
+    found = ct.attribute(model, data, ids, method="input_x_gradient")
+    figure = found.plot(sample=ids[1])
+    np.testing.assert_array_equal(figure.data[0].z, found.values[1])
+    assert figure.data[0].zmax == -figure.data[0].zmin == np.abs(found.values[1]).max()
+    assert str(ids[1]) in figure.layout.xaxis.title.text
+    assert labelled(figure)
+
+
 def test_a_result_without_a_figure_is_one_line():
     class Bare(Result):
         pass

@@ -3,8 +3,9 @@
 import pytest
 import torch
 from capture_nets import Maps, Twice, hooks_left, made
+from torch import nn
 
-from cutaway.model.hooks import evaluating, hooked
+from cutaway.model.hooks import evaluating, hooked, untouched
 
 
 def test_hooks_go_on_every_way_out():
@@ -56,3 +57,22 @@ def test_evaluating_restores_each_flag():
     assert module.training
     assert module.conv1.training
     assert not module.conv2.training
+
+
+def test_what_a_foreign_library_leaves_is_taken_away_and_nothing_else():
+    root = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    root[1].mine = "kept"
+    own = root[0].register_forward_hook(lambda *_: None)
+    before = {k: set(v) if isinstance(v, dict) else v for k, v in vars(root[0]).items()}
+    with pytest.raises(KeyError), untouched(root):
+        root[1].input = torch.zeros(1)
+        root[1].register_forward_hook(lambda *_: None)
+        root[0].register_forward_pre_hook(lambda *_: None, with_kwargs=True)
+        root[0].register_full_backward_hook(lambda *_: None)
+        raise KeyError
+    after = {k: set(v) if isinstance(v, dict) else v for k, v in vars(root[0]).items()}
+    assert after == before
+    assert root[1].mine == "kept"
+    assert not hasattr(root[1], "input")
+    assert len(root[1]._forward_hooks) == 0
+    assert own.id in root[0]._forward_hooks

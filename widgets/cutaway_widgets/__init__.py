@@ -4,8 +4,11 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "AttributionOverlay": "attribution_overlay",
     "Categories": "_color",
+    "CostCard": "cost_card",
     "Ellipses": "scatter",
+    "FeatureMaps": "feature_maps",
     "FilterExplorer": "explorers.filter_explorer",
     "HeatMap": "heat_map",
     "Histogram": "histogram",

@@ -97,5 +97,5 @@ def _same(old: NDArray[Any], new: NDArray[Any]) -> bool:
 
 
 def _shape_text(shape: tuple[int | None, ...]) -> str:
-    letters = iter("nmk")
+    letters = iter("nmkl")
     return "(" + ", ".join(next(letters) if one is None else str(one) for one in shape) + ")"

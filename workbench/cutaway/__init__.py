@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Activations": "cutaway.model",
+    "Attributions": "cutaway.causal",
     "BudgetExceeded": "cutaway.model",
     "Cancelled": "cutaway.core",
     "Mean": "cutaway.model",
@@ -26,6 +27,7 @@ _HOME = {
     "Workspace": "cutaway.workspace",
     "Zero": "cutaway.model",
     "ablate": "cutaway.causal",
+    "attribute": "cutaway.causal",
     "capture": "cutaway.model",
     "code_of": "cutaway.reproduce",
     "cost_card": "cutaway.model",
@@ -62,6 +64,7 @@ _MODULES = (
 
 __all__ = [
     "Activations",
+    "Attributions",
     "BudgetExceeded",
     "Cancelled",
     "Mean",
@@ -79,6 +82,7 @@ __all__ = [
     "Zero",
     "__version__",
     "ablate",
+    "attribute",
     "capture",
     "code_of",
     "cost_card",
@@ -100,6 +104,7 @@ __all__ = [
 if TYPE_CHECKING:
     # From their modules, not their packages: there the name is a function and a module at once.
     from cutaway.causal.ablate import ablate
+    from cutaway.causal.attribution import Attributions, attribute
     from cutaway.core import Cancelled, Selection
     from cutaway.data import load_data
     from cutaway.filters import screen_filters

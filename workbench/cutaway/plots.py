@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cutaway.causal import Effect
+from cutaway.causal import Attributions, Effect
 from cutaway.core import Result
 from cutaway.filters import FilterScreen
 from cutaway.model import Predictions
@@ -84,6 +84,28 @@ def _effect(result: Effect) -> Any:
     )
     figure.update_xaxes(title=f"change of {result.metric}")
     figure.update_yaxes(title="number of controls")
+    return figure
+
+
+@plot.register
+def _attributions(result: Attributions, *, sample: int | str | None = None) -> Any:
+    """Map of one sample (the first by default); of texts and arrays, a line a sample."""
+    figure = _figure(result)
+    maps = result.values.ndim == 3
+    place = 0 if sample is None else int(result.rows.positions([sample])[0])
+    shown = result.values[place] if maps else result.values
+    most = float(np.abs(shown).max(initial=0.0)) or 1.0
+    figure.add_heatmap(
+        z=shown, zmin=-most, zmax=most, colorbar_title="share",
+        colorscale=[[0.0, OKABE_ITO[0]], [0.5, "#f6f6f6"], [1.0, OKABE_ITO[5]]],
+        y=None if maps else [str(one) for one in result.rows],
+    )  # fmt: skip
+    if maps:
+        figure.update_xaxes(title=f"column, {result.rows.axis} {result.rows.ids[place]}")
+        figure.update_yaxes(title="row", autorange="reversed", scaleanchor="x")
+    else:
+        figure.update_xaxes(title="place")
+        figure.update_yaxes(title=result.rows.axis, autorange="reversed", type="category")
     return figure
 
 

@@ -7,6 +7,7 @@ from cutaway.model.edit import edited
 from cutaway.model.edits import Edit, Mean, ProjectOut, Replace, Steer, Zero
 from cutaway.model.errors import BudgetExceeded, UnknownSite, UnsupportedModel
 from cutaway.model.load import load_model
+from cutaway.model.maps import Tiles, feature_maps, kernel_tiles
 from cutaway.model.metric import (
     Metric,
     accuracy,
@@ -34,6 +35,7 @@ __all__ = [
     "Site",
     "Sites",
     "Steer",
+    "Tiles",
     "UnknownSite",
     "UnsupportedModel",
     "Zero",
@@ -42,6 +44,8 @@ __all__ = [
     "cost_card",
     "edited",
     "evaluate",
+    "feature_maps",
+    "kernel_tiles",
     "load_model",
     "logit_of",
     "loss",

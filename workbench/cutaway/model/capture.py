@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -22,8 +22,10 @@ from cutaway.model.activations import Activations
 from cutaway.model.card import CostCard, byte_count, bytes_text
 from cutaway.model.errors import BudgetExceeded
 from cutaway.model.hooks import evaluating, hooked
+from cutaway.model.macs import macs
 from cutaway.model.model import Model, as_model, given
 from cutaway.model.recorder import Enough, Recorder, Take, Wanted
+from cutaway.model.sites import sites as every_site
 from cutaway.model.store import DiskStore, MemoryStore, Plan, Store, finished_plan, partial_folder
 
 Folder: TypeAlias = str | PathLike[str]
@@ -134,6 +136,8 @@ def cost_card(
 ) -> CostCard:
     """What `capture` with the same arguments would cost, from one batch; nothing is kept.
 
+    The card also counts the parameters and multiply-accumulates of each site's module.
+
     Raises
     ------
     UnknownSite, ValueError, RuntimeError
@@ -145,7 +149,14 @@ def cost_card(
         job = _job(opened, data, sites, batch_size=batch_size, dtype=dtype, pool=pool)
         with job.watching():
             first, seconds = job.warm_up()
-        return job.card(job.plan(first), seconds, store, limit)
+        card = job.card(job.plan(first), seconds, store, limit)
+        tree = every_site(opened, data)
+        counts = macs(opened, tree)
+    return replace(
+        card,
+        parameters=tuple(tree.one(one).n_parameters for one in card.sites),
+        macs=tuple(counts[one] for one in card.sites),
+    )
 
 
 @dataclass(frozen=True, eq=False)

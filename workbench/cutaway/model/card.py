@@ -81,6 +81,11 @@ class CostCard:
         Estimate of the whole, from one warm-up batch.
     where : str
         "memory", or the path of the store.
+    parameters : tuple of int
+        Parameters in the module of a site and below it; empty where nobody counted.
+    macs : tuple of int
+        Multiply-accumulates of the module of a site for one sample, see `cutaway.model.macs`;
+        empty in the card that a capture shows, which does not wait for them.
     """
 
     model: str
@@ -95,6 +100,8 @@ class CostCard:
     free: int | None
     seconds: float
     where: str
+    parameters: tuple[int, ...] = ()
+    macs: tuple[int, ...] = ()
 
     @property
     def total(self) -> int:
@@ -102,15 +109,17 @@ class CostCard:
         return sum(self.sizes)
 
     def to_frame(self) -> pd.DataFrame:
-        """One line a site: shape of a sample, bytes a sample, bytes in all."""
-        return pd.DataFrame(
-            {
-                "shape": ["×".join(map(str, shape)) for shape in self.shapes],
-                "bytes_per_sample": [size // self.n for size in self.sizes],
-                "bytes": list(self.sizes),
-            },
-            index=pd.Index(self.sites, name="site"),
-        )
+        """One line a site: shape of a sample, bytes a sample, bytes in all; counts where known."""
+        columns: dict[str, list[object]] = {
+            "shape": ["×".join(map(str, shape)) for shape in self.shapes],
+            "bytes_per_sample": [size // self.n for size in self.sizes],
+            "bytes": list(self.sizes),
+        }
+        if self.parameters:
+            columns["parameters"] = list(self.parameters)
+        if self.macs:
+            columns["macs"] = list(self.macs)
+        return pd.DataFrame(columns, index=pd.Index(self.sites, name="site"))
 
     def _lines(self) -> list[tuple[str, str, str]]:
         lines = [

@@ -60,3 +60,38 @@ def evaluating(root: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
+
+
+@contextlib.contextmanager
+def untouched(root: nn.Module) -> Iterator[None]:
+    """Take away the hooks and attributes that a foreign library leaves on the modules.
+
+    Notes
+    -----
+    Captum undoes its own hooks, but keeps inputs and outputs as attributes of the modules when it
+    is interrupted between forward and backward. What was there before stays.
+    """
+    before = {
+        module: (
+            set(vars(module)),
+            {name: set(one) for name, one in vars(module).items() if _is_hooks(name, one)},
+        )
+        for module in root.modules()
+    }
+    full = {module: vars(module).get("_is_full_backward_hook") for module in before}
+    try:
+        yield
+    finally:
+        for module, (names, hooks) in before.items():
+            for name in set(vars(module)) - names:
+                delattr(module, name)
+            for name, known in hooks.items():
+                held = vars(module)[name]
+                for key in set(held) - known:
+                    del held[key]
+            if "_is_full_backward_hook" in vars(module):
+                vars(module)["_is_full_backward_hook"] = full[module]
+
+
+def _is_hooks(name: str, value: object) -> bool:
+    return "_hooks" in name and isinstance(value, dict)

@@ -1,8 +1,11 @@
 // @ts-check
 // The bundle's only export. Named exports are forbidden: with one called `render` the host takes
 // this for the old form and drops `initialize`. See build.mjs.
+import { attributionOverlay } from "./attribution_overlay.js";
+import { costCard } from "./cost_card.js";
 import { h } from "./dom.js";
 import { heatMap } from "./heat_map.js";
+import { featureMaps } from "./feature_maps.js";
 import { histogram } from "./histogram.js";
 import { imageGrid } from "./image_grid.js";
 import { lineChart } from "./line_chart.js";
@@ -15,6 +18,9 @@ import { table } from "./table.js";
 /** @type {Record<string, (context: { model: any, el: HTMLElement, signal: AbortSignal }) => Promise<void>>} */
 const views = {
   heat_map: heatMap,
+  attribution_overlay: attributionOverlay,
+  cost_card: costCard,
+  feature_maps: featureMaps,
   histogram,
   image_grid: imageGrid,
   line_chart: lineChart,
