@@ -5,6 +5,7 @@ from typing import Any
 
 _HOMES = {
     "Categories": "_color",
+    "Dendrogram": "dendrogram",
     "Ellipses": "scatter",
     "FilterExplorer": "explorers.filter_explorer",
     "HeatMap": "heat_map",

@@ -2,6 +2,7 @@
 // The bundle's only export. Named exports are forbidden: with one called `render` the host takes
 // this for the old form and drops `initialize`. See build.mjs.
 import { h } from "./dom.js";
+import { dendrogram } from "./dendrogram.js";
 import { heatMap } from "./heat_map.js";
 import { histogram } from "./histogram.js";
 import { imageGrid } from "./image_grid.js";
@@ -13,6 +14,7 @@ import { table } from "./table.js";
 
 /** @type {Record<string, (context: { model: any, el: HTMLElement, signal: AbortSignal }) => Promise<void>>} */
 const views = {
+  dendrogram,
   heat_map: heatMap,
   histogram,
   image_grid: imageGrid,

@@ -9,12 +9,12 @@ import { Link } from "./link.js";
 import * as mask from "./mask.js";
 import { pointer } from "./pointer.js";
 import { readout } from "./readout.js";
+import { resting } from "./rest.js";
 import { frame, typed, watch } from "./wire.js";
 
 const KEYS = "Left and right move the cursor, Home and End to the ends, Delete removes it.";
 const ROWS = " Enter selects the row under it, shift with an arrow adds the next, Escape none.";
 const GRIP = 9; // px around the cursor that take hold of it
-const SAVE_AFTER = 120; // ms without a move before Python hears of it
 
 /** @param {{ model: import("./wire.js").Model, el: HTMLElement, signal: AbortSignal }} context */
 export async function lineChart({ model, el, signal }) {
@@ -43,8 +43,6 @@ export async function lineChart({ model, el, signal }) {
   let area = { left: 0, top: 0, width: 1, height: 1 };
   let sx = lines.scale([0, 1], false, 0, 1);
   let sy = lines.scale([0, 1], false, 1, 0);
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
   /** What a drag does. @type {"cursor" | "rows" | null} */
   let drag = null;
   /** @type {number[]} */
@@ -97,20 +95,14 @@ export async function lineChart({ model, el, signal }) {
   };
   /** @returns {number} x of the cursor, NaN for none */
   const cursor = () => model.get("cursor") ?? NaN;
-  const save = () => {
-    clearTimeout(timer);
-    timer = undefined;
-    model.save_changes();
-  };
+  const save = resting(model, signal);
   const put = (/** @type {number | null} */ x) => {
     if (x !== null && model.get("snap")) x = stops[lines.nearest(stops, x)] ?? null;
     else if (x !== null) x = Math.min(sx.high, Math.max(sx.low, x));
     if (x === model.get("cursor")) return;
     model.set("cursor", x);
-    clearTimeout(timer);
-    timer = setTimeout(save, SAVE_AFTER);
+    save();
   };
-  signal.addEventListener("abort", () => timer !== undefined && save());
   const unit = () => (model.get("unit") ? ` ${model.get("unit")}` : "");
   const labels = () => ({
     x: model.get("x_label"),
