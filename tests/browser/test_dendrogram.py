@@ -68,7 +68,7 @@ def test_a_click_on_a_branch_selects_its_leaves(page):
 
 
 def test_keys_walk_the_tree_and_select(page):
-    view, _, merges = page.cw
+    view, _, _ = page.cw
     canvas = of(page, view).locator("canvas.cw-over")
     canvas.focus()
     page.keyboard.press("ArrowDown")

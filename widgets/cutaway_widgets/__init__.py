@@ -18,6 +18,7 @@ _HOMES = {
     "Scatter": "scatter",
     "SiteTree": "site_tree",
     "Table": "table",
+    "TokenText": "token_text",
     "Values": "_color",
     "export_html": "export",
 }

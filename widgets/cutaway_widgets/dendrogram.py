@@ -8,7 +8,7 @@ import numpy as np
 import traitlets
 from numpy.typing import ArrayLike, NDArray
 
-from cutaway.core import Index, check
+from cutaway.core import Index
 from cutaway_widgets._array import Array
 from cutaway_widgets._base import LinkedView, texts
 from cutaway_widgets._link import Link
@@ -100,7 +100,7 @@ class Dendrogram(LinkedView):
         title: str | None = None,
         caption: str | None = None,
     ) -> None:
-        """Show other merges; arguments as in the constructor, None keeps the words and removes the cut.
+        """Show other merges; as in the constructor, but None keeps the words and removes the cut.
 
         Raises
         ------

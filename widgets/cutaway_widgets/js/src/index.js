@@ -11,6 +11,7 @@ import { progress } from "./progress.js";
 import { scatter } from "./scatter.js";
 import { siteTree } from "./site_tree.js";
 import { table } from "./table.js";
+import { tokenText } from "./token_text.js";
 
 /** @type {Record<string, (context: { model: any, el: HTMLElement, signal: AbortSignal }) => Promise<void>>} */
 const views = {
@@ -23,6 +24,7 @@ const views = {
   scatter,
   site_tree: siteTree,
   table,
+  token_text: tokenText,
 };
 
 /**
