@@ -9,10 +9,12 @@ from static_scene import selected
 
 import cutaway_widgets as cw
 from cutaway.core import Index
+from cutaway_widgets._code import STATIC
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
 pytestmark = pytest.mark.browser
 
+AXE = STATIC.parent / "js" / "node_modules" / "axe-core" / "axe.min.js"
 N, K = 8, 5
 NASTY = "<img src=x onerror=\"document.body.dataset.owned='yes'\">"
 
@@ -73,9 +75,32 @@ def test_a_branch_a_row_and_a_place_are_the_same_units(page):
 
 def test_a_text_is_a_column_of_the_heat_map(page):
     heat, _, _, text, _ = page.cw
-    of(page, text).locator(".cw-text-head").nth(2).click()
+    of(page, text).locator(".cw-passage-head").nth(2).click()
     expect(of(page, heat).locator(".cw-summary")).to_contain_text("1 text selected")
     assert selected(page, heat.row_link) == []
+
+
+def test_no_style_of_one_view_reaches_another(page):
+    """The classes of the table are its own: its head stands above its rows."""
+    table = of(page, page.cw[4])
+    head = table.locator(".cw-header").bounding_box()
+    first = table.locator(".cw-tr").first.bounding_box()
+    assert head["height"] > 20
+    assert first["y"] >= head["y"] + head["height"] - 1
+
+
+def test_no_serious_finding_of_the_accessibility_rules(browser):
+    rules = AXE.read_text(encoding="utf-8") if AXE.is_file() else ""
+    if not rules:
+        pytest.skip("axe-core is not installed: run npm ci in widgets/cutaway_widgets/js")
+    for dark in (False, True):
+        shown = views()
+        page = open_views(browser, shown, dark=dark, height=1600)
+        of(page, shown[3]).locator(".cw-token").nth(1).click()
+        page.add_script_tag(content=rules)
+        found = page.evaluate("() => axe.run(document)")["violations"]
+        assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
+        page.context.close()
 
 
 def test_taking_the_views_away_leaves_no_listener(page):
@@ -132,7 +157,7 @@ def test_they_work_on_a_saved_page_without_network(browser, tmp_path):
     page.keyboard.press("Enter")
     expect(said["heat-map"]).to_contain_text("1 unit selected")
     expect(said["table"]).to_contain_text("1 selected")
-    page.locator(".cw-text-head").nth(1).click()
+    page.locator(".cw-passage-head").nth(1).click()
     expect(said["heat-map"]).to_contain_text("1 unit and 1 text selected")
     snapshot(page, "charts-export")
     assert wrong == []

@@ -1,5 +1,7 @@
 """Token texts in a real browser: reading, selecting texts and tokens, no kernel."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,7 +94,7 @@ def test_a_click_selects_the_text_and_its_token_and_shift_adds(page):
     expect(of(page, view).locator(".cw-summary")).to_contain_text(
         "4 texts shown, 30 tokens, 2 texts and 2 tokens selected, 1 token without a value"
     )
-    of(page, view).locator(".cw-text-head").nth(2).click()
+    of(page, view).locator(".cw-passage-head").nth(2).click()
     assert selected(page, view.link) == [2]
     assert selected(page, view.position_link) == []
 
@@ -118,7 +120,7 @@ def test_the_selected_texts_alone(page):
     of(page, view).get_by_text("Select texts in another view to read them here.").wait_for()
     of(page, table).locator(".cw-tr").nth(3).click()
     expect(of(page, view).get_by_role("option")).to_have_count(1)
-    expect(of(page, view).locator(".cw-text-head")).to_contain_text("t3 markup")
+    expect(of(page, view).locator(".cw-passage-head")).to_contain_text("t3 markup")
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -164,7 +166,7 @@ def test_of_five_thousand_texts_only_those_in_sight_are_in_the_page(browser):
         "all => all.map((e) => e.getBoundingClientRect()).map((b) => [b.top, b.bottom])"
         ".sort((a, b) => a[0] - b[0])"
     )
-    for (_, bottom), (top, _) in zip(edges, edges[1:], strict=False):
+    for (_, bottom), (top, _) in itertools.pairwise(edges):
         assert abs(top - bottom) < 1.5
     port.focus()
     page.keyboard.press("End")

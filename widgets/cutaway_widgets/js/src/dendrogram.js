@@ -60,7 +60,9 @@ export async function dendrogram({ model, el, signal }) {
   const sx = (/** @type {number} */ x) => area.left + (x / Math.max(1, tree.n)) * area.width;
   const within = (/** @type {number} */ height) => Math.min(sy.high, Math.max(sy.low, height));
   const read = () => {
-    tree = trees.forest(typed(model.get("_merges")), link.n);
+    // Merges of other rows make no forest over these.
+    const same = model.get("_digest") === link.digest;
+    tree = trees.forest(same ? typed(model.get("_merges")) : [], same ? link.n : 0);
     active = under = -1;
     divide();
   };
@@ -101,7 +103,7 @@ export async function dendrogram({ model, el, signal }) {
     view.say(parts.join(", "));
     const told = active >= 0 ? ` At ${about(active)}.` : "";
     top.el.setAttribute("aria-label", `Dendrogram of ${parts.join(", ")}.${told} ${KEYS}`);
-    const is = { min: sy.low, max: sy.high, now: cut() ?? sy.high, text: clusters() };
+    const is = { min: sy.low, max: sy.high, now: within(cut() ?? sy.high), text: clusters() };
     for (const [name, value] of Object.entries(is)) handle.setAttribute(`aria-value${name}`, String(value));
     handle.setAttribute("aria-label", "Cut. Up and down go to the next number of clusters, Delete removes the cut.");
     handle.style.top = `${cut() === null ? area.top - 14 : sy.px(within(cut() ?? 0)) - 8}px`;

@@ -121,7 +121,7 @@ export async function lineChart({ model, el, signal }) {
     parts.push(Number.isNaN(x) ? "click to place the cursor" : `cursor at ${told}`);
     if (link && mask.count(link.mask)) parts.push(`${counted(mask.count(link.mask), link.axis)} selected`);
     view.say(parts.join(", "));
-    const is = { min: sx.low, max: sx.high, now: Number.isNaN(x) ? sx.low : x, text: told };
+    const is = { min: sx.low, max: sx.high, now: Number.isNaN(x) ? sx.low : Math.min(sx.high, Math.max(sx.low, x)), text: told };
     for (const [name, value] of Object.entries(is)) top.el.setAttribute(`aria-value${name}`, String(value));
     top.el.setAttribute("aria-label", `Cursor of the line chart${model.get("title") ? ` ${model.get("title")}` : ""}. ${KEYS}${link ? ROWS : ""}`);
   };
@@ -147,7 +147,7 @@ export async function lineChart({ model, el, signal }) {
     const [least, most] = [model.get("y_limits")?.[0] ?? ys[0], model.get("y_limits")?.[1] ?? ys[1]];
     sy = lines.scale([least, most], model.get("log_y"), bottom, area.top);
     const shades = theme(view.root);
-    draw.axes(ctx, area, sx, sy, words, shades);
+    draw.axes(ctx, area, sx, sy, words, shades, stops.every(Number.isInteger));
     const chosen = link ? mask.rows(link.mask).map((row) => rows[row]) : [];
     draw.picked(ctx, area, chosen.map(sx.px), shades);
     for (const { one, i } of shown) draw.band(ctx, area, one, sx, sy, colors[i]);

@@ -22,9 +22,9 @@ function clip(ctx, area) {
 
 /**
  * @param {CanvasRenderingContext2D} ctx @param {Area} area @param {Scale} sx @param {Scale} sy
- * @param {{ x: string, y: string }} labels @param {Shades} shades
+ * @param {{ x: string, y: string }} labels @param {Shades} shades @param {boolean} whole are the places whole numbers?
  */
-export function axes(ctx, area, sx, sy, labels, shades) {
+export function axes(ctx, area, sx, sy, labels, shades, whole) {
   const bottom = area.top + area.height;
   ctx.font = `11px ${shades.font}`;
   ctx.lineWidth = 1;
@@ -42,7 +42,7 @@ export function axes(ctx, area, sx, sy, labels, shades) {
   ctx.textAlign = "center";
   ctx.textBaseline = "top";
   ctx.fillStyle = shades.faint;
-  for (const { at, text } of marks(sx, area.width / 80)) {
+  for (const { at, text } of marks(sx, area.width / 80, whole)) {
     ctx.fillRect(Math.round(sx.px(at)), bottom, 1, 4);
     ctx.fillText(text, sx.px(at), bottom + 6);
   }

@@ -66,11 +66,12 @@ export function limits(lists, log, pad) {
 /**
  * Ticks of a scale with their texts.
  * @param {Scale} scale @param {number} about how many
+ * @param {boolean} [whole] no ticks between whole numbers, as there are no half epochs
  * @returns {{ at: number, text: string }[]}
  */
-export function marks(scale, about) {
+export function marks(scale, about, whole = false) {
   if (!scale.log) {
-    const places = ticks(scale.low, scale.high, about);
+    const places = ticks(scale.low, scale.high, about).filter((one) => !whole || Number.isInteger(one));
     return tickTexts(places).map((text, i) => ({ at: places[i], text }));
   }
   const decades = Math.log10(scale.high / scale.low);

@@ -14,7 +14,7 @@ const HEAD = 46; // px of a block besides its lines
 const LINE = 24; // px of a line of tokens
 const LETTER = 7.2; // px, to guess how high a block will be
 const MOST = 2000; // tokens of a text at first; a button shows the rest
-const KEYS = "Up and down go from text to text, left and right from token to token, Enter selects, Escape none.";
+const KEYS = "Up and down go from text to text, left and right from token to token, Enter selects, plus shows the whole of a long text, Escape none.";
 
 /** @param {{ model: import("./wire.js").Model, el: HTMLElement, signal: AbortSignal }} context */
 export async function tokenText({ model, el, signal }) {
@@ -118,11 +118,11 @@ export async function tokenText({ model, el, signal }) {
     const name = named(link.axis, link.id(row));
     const one = h(
       "div",
-      { class: "cw-text", role: "option", "aria-label": [name, label, counted(n, "token"), text.textContent.slice(0, 120)].filter(Boolean).join(", ") },
-      h("div", { class: "cw-text-head" }, h("strong", {}, name), label ? ` ${label}` : "", h("small", {}, ` ${counted(n, "token")}`)),
+      { class: "cw-passage", role: "option" },
+      h("div", { class: "cw-passage-head" }, h("strong", {}, name), label ? ` ${label}` : "", h("small", {}, ` ${counted(n, "token")}`)),
       text,
     );
-    if (shown < n) one.append(h("div", { class: "cw-more", title: "Show the rest of this text" }, `… ${number(n - shown, true)} more tokens`));
+    if (shown < n) one.append(h("div", { class: "cw-more", title: "Show the rest of this text (plus key)" }, `… ${number(n - shown, true)} more tokens`));
     one.dataset.row = String(row);
     made.set(row, one);
     return one;
@@ -195,7 +195,7 @@ export async function tokenText({ model, el, signal }) {
   };
   const part = (/** @type {Event} */ event) => {
     const from = /** @type {Element} */ (event.target);
-    const text = /** @type {any} */ (from.closest(".cw-text"));
+    const text = /** @type {any} */ (from.closest(".cw-passage"));
     return { text, token: /** @type {any} */ (from.closest(".cw-token")), more: from.closest(".cw-more") };
   };
   const choose = (/** @type {number} */ row, /** @type {number} */ position, /** @type {"replace" | "add" | "subtract" | "toggle"} */ how) => {

@@ -27,6 +27,7 @@ describe("scales", () => {
     expect(texts(0.5, 200, 6)).toEqual(["0.5", "1", "2", "5", "10", "20", "50", "100", "200"]);
     expect(texts(1, 1e8, 4)).toEqual(["1", "100", "10,000", "1e6", "1e8"]);
     expect(texts(2, 6, 5)).toEqual(["2", "3", "5"]);
+    expect(marks(scale([0, 4], false, 0, 1), 9, true).map((one) => one.text)).toEqual(["0", "1", "2", "3", "4"]);
     expect(marks(scale([0, 1], false, 0, 1), 4).map((one) => one.text)).toEqual(["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
   });
 });
