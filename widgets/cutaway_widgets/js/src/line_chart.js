@@ -58,7 +58,13 @@ export async function lineChart({ model, el, signal }) {
       high: one.high ? typed(one.high) : null,
     }));
     colors = kinds(series.length);
+    show();
+  };
+  /** Take what is shown now. */
+  const show = () => {
     legend();
+    const lists = new Set([...(link ? [rows] : []), ...visible().map(({ one }) => one.x)]);
+    stops = lines.stops(lists.size ? [...lists] : [rows]);
     redraw();
   };
   const hidden = () => new Set(model.get("hidden") ?? []);
@@ -127,7 +133,6 @@ export async function lineChart({ model, el, signal }) {
   };
   const paint = () => {
     const shown = visible();
-    stops = lines.stops(link || !shown.length ? [rows, ...shown.map(({ one }) => one.x)] : shown.map(({ one }) => one.x));
     const xs = lines.limits([stops], model.get("log_x"), 0.02);
     const ys = lines.limits(shown.flatMap(({ one }) => [one.y, one.low, one.high]), model.get("log_y"), 0.06);
     const any = series.some((one) => one.y.some(Number.isFinite));
@@ -148,13 +153,14 @@ export async function lineChart({ model, el, signal }) {
     sy = lines.scale([least, most], model.get("log_y"), bottom, area.top);
     const shades = theme(view.root);
     draw.axes(ctx, area, sx, sy, words, shades, stops.every(Number.isInteger));
-    const chosen = link ? mask.rows(link.mask).map((row) => rows[row]) : [];
-    draw.picked(ctx, area, chosen.map(sx.px), shades);
+    const chosen = link ? mask.rows(link.mask) : [];
+    draw.picked(ctx, area, chosen.map((row) => sx.px(rows[row])), shades);
     for (const { one, i } of shown) draw.band(ctx, area, one, sx, sy, colors[i]);
     for (const { one, i } of shown) draw.line(ctx, area, one, sx, sy, colors[i], draw.DASHES[i % draw.DASHES.length]);
     for (const { one, i } of shown) {
       ctx.fillStyle = colors[i];
-      for (const x of chosen) draw.dot(ctx, sx.px(x), sy.px(lines.valueAt(one, x)), 4);
+      // Linked series share their x. Dots without room between them would only hide the line.
+      if (chosen.length < area.width / 4) for (const row of chosen) draw.dot(ctx, sx.px(rows[row]), sy.px(one.y[row]), 4);
     }
     summary();
     paintOver();
@@ -276,10 +282,7 @@ export async function lineChart({ model, el, signal }) {
   }, { signal });
 
   watch(model, ["_series", "_x"], read, signal);
-  watch(model, ["hidden"], () => {
-    legend();
-    redraw();
-  }, signal);
+  watch(model, ["hidden"], show, signal);
   watch(model, ["cursor"], redrawOver, signal);
   watch(model, ["x_label", "y_label", "unit", "log_x", "log_y", "y_limits", "height", "snap", "_digest"], redraw, signal);
   link?.watch(["_mask", "digest"], redraw);

@@ -146,3 +146,28 @@ export function runs(x, y, sx, sy) {
   }
   return found;
 }
+
+/**
+ * The same picture of a run with at most four points a pixel: the first, lowest, highest and last,
+ * in their order. A run that goes back on itself is left as it is.
+ * @param {number[]} run x, y, x, y, …
+ * @returns {number[]}
+ */
+export function thinned(run) {
+  const found = [];
+  let i = 0;
+  while (i < run.length) {
+    const pixel = Math.floor(run[i]);
+    let [low, high, last] = [i, i, i];
+    for (let k = i; k < run.length && Math.floor(run[k]) === pixel; k += 2) {
+      if (k > i && run[k] < run[k - 2]) return run;
+      if (run[k + 1] < run[low + 1]) low = k;
+      if (run[k + 1] > run[high + 1]) high = k;
+      last = k;
+    }
+    if (last + 2 < run.length && run[last + 2] < run[last]) return run;
+    for (const k of new Set([i, Math.min(low, high), Math.max(low, high), last])) found.push(run[k], run[k + 1]);
+    i = last + 2;
+  }
+  return found;
+}
