@@ -12,6 +12,7 @@ from cutaway.core import Index, check
 from cutaway_widgets import _array
 from cutaway_widgets._array import Array
 from cutaway_widgets._base import LinkedView
+from cutaway_widgets._limits import ends
 from cutaway_widgets._link import Link
 
 # The highest code of each kind stands for "no number".
@@ -187,7 +188,7 @@ class HeatMap(LinkedView):
             "_row_order": _places(row_order, down),
             "_column_order": _places(column_order, across),
             "_sort_row": -1 if sort_by is None else int(down.positions([sort_by])[0]),
-            "_limits": _ends(numbers, limits, diverging=self.diverging),
+            "_limits": ends(numbers, limits, diverging=self.diverging),
             "name": self.name if name is None else name,
             "unit": self.unit if unit is None else unit,
             "title": self.title if title is None else title,
@@ -225,28 +226,6 @@ def _names(name: str, given: Iterable[str] | None, index: Index) -> list[str]:
 
 def _places(order: Iterable[int | str] | None, index: Index) -> NDArray[np.int64]:
     return np.arange(len(index)) if order is None else index.positions(list(order))
-
-
-def _ends(
-    numbers: NDArray[np.float32], limits: tuple[float, float] | None, *, diverging: bool
-) -> list[float]:
-    """Numbers at the ends of the colour scale."""
-    if limits is not None:
-        low, high = (float(one) for one in limits)
-        if not (np.isfinite([low, high]).all() and low < high):
-            raise ValueError(
-                f"limits must be two finite numbers, the smaller first, got {limits}; "
-                "None takes the smallest and the largest"
-            )
-        return [low, high]
-    finite = numbers[np.isfinite(numbers)]
-    if not finite.size:
-        return [-1.0, 1.0] if diverging else [0.0, 1.0]
-    low, high = float(finite.min()), float(finite.max())
-    if not diverging:
-        return [low, high]
-    most = max(abs(low), abs(high)) or 1.0
-    return [-most, most]
 
 
 def _wire(numbers: NDArray[np.float32], quantise: str | None) -> tuple[dict[str, Any], float]:

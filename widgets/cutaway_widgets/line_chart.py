@@ -100,9 +100,9 @@ class LineChart(View):
     ) -> None:
         self._stops: Floats = np.zeros(0)
         self._heard: list[Moved] = []
-        self._owns_link = link is None and index is not None
-        if self._owns_link:
-            link = Link(index)
+        self._owns_link = False
+        if link is None and index is not None:
+            link, self._owns_link = Link(index), True
         lock = link.lock if link is not None else None
         super().__init__(title=title, caption=caption, height=height, lock=lock, link=link)
         self._put(

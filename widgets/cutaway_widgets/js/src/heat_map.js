@@ -15,6 +15,7 @@ import { frame, resolve, typed, watch } from "./wire.js";
 
 const KEYS =
   "Arrows go from cell to cell, Enter selects its row and column, R the row, C the column, S sorts columns by the row, plus and minus zoom, 0 shows all, Escape none.";
+const SORT = "Sort columns by the row of the cursor, else by the selected row; press again for the order given";
 const ROOM = 24; // px of a cell that need not be larger
 
 /** @param {{ model: import("./wire.js").Model, el: HTMLElement, signal: AbortSignal }} context */
@@ -70,6 +71,7 @@ export async function heatMap({ model, el, signal }) {
     sorting.setAttribute("aria-pressed", String(by >= 0));
     const text = by >= 0 ? `Columns by ${rowName(by)}` : "Sort columns";
     sorting.textContent = text.length > 28 ? `${text.slice(0, 27)}…` : text;
+    sorting.setAttribute("aria-label", by >= 0 ? `${text}. ${SORT}` : SORT);
     fresh++;
     redraw();
   };
@@ -83,7 +85,7 @@ export async function heatMap({ model, el, signal }) {
     model.set("_sort_row", row);
     model.save_changes();
   };
-  const sorting = button("Sort columns", "Sort columns by the row of the cursor, else by the selected row; press again for the order given", () => {
+  const sorting = button("Sort columns", SORT, () => {
     const picked = mask.rows(rowLink.mask);
     if (model.get("_sort_row") >= 0) sort(-1);
     else if (focus) sort(rows[focus[0]]);
@@ -99,7 +101,7 @@ export async function heatMap({ model, el, signal }) {
     redraw();
   };
   const zooms = h("div", { class: "cw-group" });
-  zooms.append(button("+", "Zoom in", () => zoom(0.5)), button("−", "Zoom out", () => zoom(2)), button("Fit", "Show all cells", showAll));
+  zooms.append(button("+", "Zoom in", () => zoom(0.5)), button("−", "Zoom out", () => zoom(2)), button("Fit", "Fit: show all cells", showAll));
   view.tools.append(sorting, zooms);
 
   const summary = (/** @type {{ rows: mask.Mask, columns: mask.Mask }} */ bits) => {

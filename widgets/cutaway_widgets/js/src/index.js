@@ -4,6 +4,7 @@
 import { attributionOverlay } from "./attribution_overlay.js";
 import { costCard } from "./cost_card.js";
 import { h } from "./dom.js";
+import { dendrogram } from "./dendrogram.js";
 import { heatMap } from "./heat_map.js";
 import { featureMaps } from "./feature_maps.js";
 import { histogram } from "./histogram.js";
@@ -14,9 +15,11 @@ import { scatter } from "./scatter.js";
 import { selectionBar } from "./selection_bar.js";
 import { siteTree } from "./site_tree.js";
 import { table } from "./table.js";
+import { tokenText } from "./token_text.js";
 
 /** @type {Record<string, (context: { model: any, el: HTMLElement, signal: AbortSignal }) => Promise<void>>} */
 const views = {
+  dendrogram,
   heat_map: heatMap,
   attribution_overlay: attributionOverlay,
   cost_card: costCard,
@@ -29,6 +32,7 @@ const views = {
   selection_bar: selectionBar,
   site_tree: siteTree,
   table,
+  token_text: tokenText,
 };
 
 /**

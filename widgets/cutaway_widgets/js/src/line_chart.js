@@ -9,12 +9,12 @@ import { Link } from "./link.js";
 import * as mask from "./mask.js";
 import { pointer } from "./pointer.js";
 import { readout } from "./readout.js";
+import { resting } from "./rest.js";
 import { frame, typed, watch } from "./wire.js";
 
 const KEYS = "Left and right move the cursor, Home and End to the ends, Delete removes it.";
 const ROWS = " Enter selects the row under it, shift with an arrow adds the next, Escape none.";
 const GRIP = 9; // px around the cursor that take hold of it
-const SAVE_AFTER = 120; // ms without a move before Python hears of it
 
 /** @param {{ model: import("./wire.js").Model, el: HTMLElement, signal: AbortSignal }} context */
 export async function lineChart({ model, el, signal }) {
@@ -43,8 +43,6 @@ export async function lineChart({ model, el, signal }) {
   let area = { left: 0, top: 0, width: 1, height: 1 };
   let sx = lines.scale([0, 1], false, 0, 1);
   let sy = lines.scale([0, 1], false, 1, 0);
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
   /** What a drag does. @type {"cursor" | "rows" | null} */
   let drag = null;
   /** @type {number[]} */
@@ -60,7 +58,13 @@ export async function lineChart({ model, el, signal }) {
       high: one.high ? typed(one.high) : null,
     }));
     colors = kinds(series.length);
+    show();
+  };
+  /** Take what is shown now. */
+  const show = () => {
     legend();
+    const lists = new Set([...(link ? [rows] : []), ...visible().map(({ one }) => one.x)]);
+    stops = lines.stops(lists.size ? [...lists] : [rows]);
     redraw();
   };
   const hidden = () => new Set(model.get("hidden") ?? []);
@@ -97,20 +101,14 @@ export async function lineChart({ model, el, signal }) {
   };
   /** @returns {number} x of the cursor, NaN for none */
   const cursor = () => model.get("cursor") ?? NaN;
-  const save = () => {
-    clearTimeout(timer);
-    timer = undefined;
-    model.save_changes();
-  };
+  const save = resting(model, signal);
   const put = (/** @type {number | null} */ x) => {
     if (x !== null && model.get("snap")) x = stops[lines.nearest(stops, x)] ?? null;
     else if (x !== null) x = Math.min(sx.high, Math.max(sx.low, x));
     if (x === model.get("cursor")) return;
     model.set("cursor", x);
-    clearTimeout(timer);
-    timer = setTimeout(save, SAVE_AFTER);
+    save();
   };
-  signal.addEventListener("abort", () => timer !== undefined && save());
   const unit = () => (model.get("unit") ? ` ${model.get("unit")}` : "");
   const labels = () => ({
     x: model.get("x_label"),
@@ -129,13 +127,12 @@ export async function lineChart({ model, el, signal }) {
     parts.push(Number.isNaN(x) ? "click to place the cursor" : `cursor at ${told}`);
     if (link && mask.count(link.mask)) parts.push(`${counted(mask.count(link.mask), link.axis)} selected`);
     view.say(parts.join(", "));
-    const is = { min: sx.low, max: sx.high, now: Number.isNaN(x) ? sx.low : x, text: told };
+    const is = { min: sx.low, max: sx.high, now: Number.isNaN(x) ? sx.low : Math.min(sx.high, Math.max(sx.low, x)), text: told };
     for (const [name, value] of Object.entries(is)) top.el.setAttribute(`aria-value${name}`, String(value));
     top.el.setAttribute("aria-label", `Cursor of the line chart${model.get("title") ? ` ${model.get("title")}` : ""}. ${KEYS}${link ? ROWS : ""}`);
   };
   const paint = () => {
     const shown = visible();
-    stops = lines.stops(link || !shown.length ? [rows, ...shown.map(({ one }) => one.x)] : shown.map(({ one }) => one.x));
     const xs = lines.limits([stops], model.get("log_x"), 0.02);
     const ys = lines.limits(shown.flatMap(({ one }) => [one.y, one.low, one.high]), model.get("log_y"), 0.06);
     const any = series.some((one) => one.y.some(Number.isFinite));
@@ -155,14 +152,15 @@ export async function lineChart({ model, el, signal }) {
     const [least, most] = [model.get("y_limits")?.[0] ?? ys[0], model.get("y_limits")?.[1] ?? ys[1]];
     sy = lines.scale([least, most], model.get("log_y"), bottom, area.top);
     const shades = theme(view.root);
-    draw.axes(ctx, area, sx, sy, words, shades);
-    const chosen = link ? mask.rows(link.mask).map((row) => rows[row]) : [];
-    draw.picked(ctx, area, chosen.map(sx.px), shades);
+    draw.axes(ctx, area, sx, sy, words, shades, stops.every(Number.isInteger));
+    const chosen = link ? mask.rows(link.mask) : [];
+    draw.picked(ctx, area, chosen.map((row) => sx.px(rows[row])), shades);
     for (const { one, i } of shown) draw.band(ctx, area, one, sx, sy, colors[i]);
     for (const { one, i } of shown) draw.line(ctx, area, one, sx, sy, colors[i], draw.DASHES[i % draw.DASHES.length]);
     for (const { one, i } of shown) {
       ctx.fillStyle = colors[i];
-      for (const x of chosen) draw.dot(ctx, sx.px(x), sy.px(lines.valueAt(one, x)), 4);
+      // Linked series share their x. Dots without room between them would only hide the line.
+      if (chosen.length < area.width / 4) for (const row of chosen) draw.dot(ctx, sx.px(rows[row]), sy.px(one.y[row]), 4);
     }
     summary();
     paintOver();
@@ -284,10 +282,7 @@ export async function lineChart({ model, el, signal }) {
   }, { signal });
 
   watch(model, ["_series", "_x"], read, signal);
-  watch(model, ["hidden"], () => {
-    legend();
-    redraw();
-  }, signal);
+  watch(model, ["hidden"], show, signal);
   watch(model, ["cursor"], redrawOver, signal);
   watch(model, ["x_label", "y_label", "unit", "log_x", "log_y", "y_limits", "height", "snap", "_digest"], redraw, signal);
   link?.watch(["_mask", "digest"], redraw);

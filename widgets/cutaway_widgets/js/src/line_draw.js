@@ -1,6 +1,6 @@
 // @ts-check
 // Drawing of lines over an axis: functions of a 2D context and plain values.
-import { marks, runs } from "./line_model.js";
+import { marks, runs, thinned } from "./line_model.js";
 
 /**
  * @typedef {import("./line_model.js").Series} Series
@@ -22,9 +22,9 @@ function clip(ctx, area) {
 
 /**
  * @param {CanvasRenderingContext2D} ctx @param {Area} area @param {Scale} sx @param {Scale} sy
- * @param {{ x: string, y: string }} labels @param {Shades} shades
+ * @param {{ x: string, y: string }} labels @param {Shades} shades @param {boolean} whole are the places whole numbers?
  */
-export function axes(ctx, area, sx, sy, labels, shades) {
+export function axes(ctx, area, sx, sy, labels, shades, whole) {
   const bottom = area.top + area.height;
   ctx.font = `11px ${shades.font}`;
   ctx.lineWidth = 1;
@@ -42,7 +42,7 @@ export function axes(ctx, area, sx, sy, labels, shades) {
   ctx.textAlign = "center";
   ctx.textBaseline = "top";
   ctx.fillStyle = shades.faint;
-  for (const { at, text } of marks(sx, area.width / 80)) {
+  for (const { at, text } of marks(sx, area.width / 80, whole)) {
     ctx.fillRect(Math.round(sx.px(at)), bottom, 1, 4);
     ctx.fillText(text, sx.px(at), bottom + 6);
   }
@@ -93,7 +93,8 @@ export function line(ctx, area, series, sx, sy, color, dash) {
   ctx.lineWidth = 2;
   ctx.lineJoin = "round";
   ctx.setLineDash(dash);
-  for (const run of runs(series.x, series.y, sx, sy)) {
+  for (const every of runs(series.x, series.y, sx, sy)) {
+    const run = every.length > 8 * area.width ? thinned(every) : every;
     if (run.length === 2) {
       dot(ctx, run[0], run[1], 2.5);
       continue;
@@ -118,7 +119,8 @@ export function dot(ctx, x, y, r) {
  */
 export function picked(ctx, area, places, shades) {
   ctx.fillStyle = shades.accent;
-  for (const x of places) {
+  // One mark a pixel: thousands of rows must not make a heap of paint.
+  for (const x of new Set(places.map(Math.round))) {
     ctx.globalAlpha = 0.16;
     ctx.fillRect(x - 2.5, area.top, 5, area.height);
     ctx.globalAlpha = 1;

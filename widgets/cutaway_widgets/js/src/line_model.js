@@ -66,11 +66,12 @@ export function limits(lists, log, pad) {
 /**
  * Ticks of a scale with their texts.
  * @param {Scale} scale @param {number} about how many
+ * @param {boolean} [whole] no ticks between whole numbers, as there are no half epochs
  * @returns {{ at: number, text: string }[]}
  */
-export function marks(scale, about) {
+export function marks(scale, about, whole = false) {
   if (!scale.log) {
-    const places = ticks(scale.low, scale.high, about);
+    const places = ticks(scale.low, scale.high, about).filter((one) => !whole || Number.isInteger(one));
     return tickTexts(places).map((text, i) => ({ at: places[i], text }));
   }
   const decades = Math.log10(scale.high / scale.low);
@@ -142,6 +143,31 @@ export function runs(x, y, sx, sy) {
     if (!open) found.push([]);
     open = true;
     found[found.length - 1].push(px, py);
+  }
+  return found;
+}
+
+/**
+ * The same picture of a run with at most four points a pixel: the first, lowest, highest and last,
+ * in their order. A run that goes back on itself is left as it is.
+ * @param {number[]} run x, y, x, y, …
+ * @returns {number[]}
+ */
+export function thinned(run) {
+  const found = [];
+  let i = 0;
+  while (i < run.length) {
+    const pixel = Math.floor(run[i]);
+    let [low, high, last] = [i, i, i];
+    for (let k = i; k < run.length && Math.floor(run[k]) === pixel; k += 2) {
+      if (k > i && run[k] < run[k - 2]) return run;
+      if (run[k + 1] < run[low + 1]) low = k;
+      if (run[k + 1] > run[high + 1]) high = k;
+      last = k;
+    }
+    if (last + 2 < run.length && run[last + 2] < run[last]) return run;
+    for (const k of new Set([i, Math.min(low, high), Math.max(low, high), last])) found.push(run[k], run[k + 1]);
+    i = last + 2;
   }
   return found;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { limits, marks, nearest, runs, scale, stops, valueAt } from "../src/line_model.js";
+import { limits, marks, nearest, runs, scale, stops, thinned, valueAt } from "../src/line_model.js";
 
 describe("scales", () => {
   it("go there and back, upside down too, and on logarithms", () => {
@@ -27,6 +27,7 @@ describe("scales", () => {
     expect(texts(0.5, 200, 6)).toEqual(["0.5", "1", "2", "5", "10", "20", "50", "100", "200"]);
     expect(texts(1, 1e8, 4)).toEqual(["1", "100", "10,000", "1e6", "1e8"]);
     expect(texts(2, 6, 5)).toEqual(["2", "3", "5"]);
+    expect(marks(scale([0, 4], false, 0, 1), 9, true).map((one) => one.text)).toEqual(["0", "1", "2", "3", "4"]);
     expect(marks(scale([0, 1], false, 0, 1), 4).map((one) => one.text)).toEqual(["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
   });
 });
@@ -51,6 +52,22 @@ describe("lines", () => {
     expect(runs([0, 1, 2, 3, 4], [5, 6, NaN, 7, NaN], one, one)).toEqual([[0, 5, 1, 6], [3, 7]]);
     expect(runs([], [], one, one)).toEqual([]);
     expect(runs([1, 2], [0, 5], one, scale([1, 10], true, 0, 1)).length).toBe(1);
+  });
+
+  it("thinned reach as low and as high in every pixel, and start and end where they did", () => {
+    const run = Array.from({ length: 5000 }, (_, i) => [i / 50, 100 * Math.sin(i * 12.9898)]).flat();
+    const thin = thinned(run);
+    expect(thin.length).toBeLessThanOrEqual(2 * 4 * 100);
+    const reach = (points, pixel) => {
+      const ys = points.filter((_, k) => k % 2 && Math.floor(points[k - 1]) === pixel);
+      return [Math.min(...ys), Math.max(...ys), ys[0], ys[ys.length - 1]];
+    };
+    for (let pixel = 0; pixel < 100; pixel++) expect(reach(thin, pixel)).toEqual(reach(run, pixel));
+    expect(thin.every((x, k) => k % 2 || k === 0 || x >= thin[k - 2])).toBe(true);
+    const back = [0.1, 1, 0.5, 2, 0.2, 3, 7, 1];
+    expect(thinned(back)).toBe(back);
+    expect(thinned([5, 1, 3, 2])).toEqual([5, 1, 3, 2]);
+    expect(thinned([])).toEqual([]);
   });
 
   it("have a value at their own places only", () => {
