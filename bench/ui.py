@@ -140,9 +140,7 @@ def measure(browser: Any, folder: Path, kind: str, n: int) -> dict[str, Any]:
         clicks = repeated(page.click)
         heap = max(heap, page.heap())
         page.page.close()
-    middle = {
-        name: median([one[name] for one in lassos]) for name in ("main", "painted", "python")
-    }
+    middle = {name: median([one[name] for one in lassos]) for name in ("main", "painted", "python")}
     selected = lassos[-1]["said"].split(" ", maxsplit=1)[0]
     return middle | {
         "click": median([one["python"] for one in clicks]),

@@ -129,6 +129,11 @@ def notebook(folder: Path, kind: str, n: int) -> Path:
             "execution_count": None}  # fmt: skip
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     path = folder / f"{kind}-{n}.ipynb"
-    whole = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": [cell]}
+    whole = {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": kernel},
+        "cells": [cell],
+    }
     path.write_text(json.dumps(whole), encoding="utf-8")
     return path

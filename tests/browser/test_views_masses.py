@@ -63,7 +63,9 @@ def test_both_engines_draw_the_same_picture(browser):
     colors = ["#cc2200", "#00aa33", "#2244cc"]
     link = cw.Link(Index.count(120))
     views = [
-        cw.Scatter(points, link=link, engine=engine, colors={"kind": cw.Categories(kind, "abc", colors)})
+        cw.Scatter(
+            points, link=link, engine=engine, colors={"kind": cw.Categories(kind, "abc", colors)}
+        )
         for engine in ("webgl", "pixels")
     ]
     page = open_views(browser, views)
@@ -77,7 +79,9 @@ def test_both_engines_draw_the_same_picture(browser):
         assert np.abs(one - two).max() <= 6
         for view in views:
             assert np.abs(seen(page, view, between).astype(int) - 255).max() == 0
-        drag(page, of(page, views[0]).locator("canvas.cw-over"), [(0, 0), (0.5, 0), (0.5, 1), (0, 1)])
+        drag(
+            page, of(page, views[0]).locator("canvas.cw-over"), [(0, 0), (0.5, 0), (0.5, 1), (0, 1)]
+        )
         assert 0 < len(selected(page, link)) < 120
     chosen = np.isin(np.arange(120), selected(page, link))
     assert np.abs(one[chosen] - (0.92 * hues(colors)[kind[chosen]] + 0.08 * 255)).max() <= 6
@@ -155,7 +159,11 @@ def test_density_counts_points_and_is_reached_by_key_and_button(page, scene):
     # Single points are viridis' first colour, four pixels each; the most frequent one its last.
     assert colours["68,1,84"] > 4 * 50
     assert "253,231,37" in colours
-    drag(page, view.locator("canvas.cw-over"), [(0.05, 0.02), (0.55, 0.02), (0.55, 0.88), (0.05, 0.88)])
+    drag(
+        page,
+        view.locator("canvas.cw-over"),
+        [(0.05, 0.02), (0.55, 0.02), (0.55, 0.88), (0.05, 0.88)],
+    )
     assert selected(page, scene.samples) == list(range(160))
     expect(view.locator(".cw-legend")).to_contain_text("grey: not selected")
     snapshot(page, "density")
@@ -242,7 +250,9 @@ def test_a_hundred_thousand_rows_are_linked_without_a_kernel(browser):
     ]
     page = open_views(browser, views, width=1000, height=1300)
     scatter, histogram, grid = (of(page, one) for one in views)
-    drag(page, scatter.locator("canvas.cw-over"), [(0.0, 0.0), (0.5, 0.0), (0.5, 0.99), (0.0, 0.99)])
+    drag(
+        page, scatter.locator("canvas.cw-over"), [(0.0, 0.0), (0.5, 0.0), (0.5, 0.99), (0.0, 0.99)]
+    )
     rows = np.array(selected(page, link))
     count = f"{len(rows):,}"
     assert len(rows) > 1000
