@@ -4,9 +4,16 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "Action": "actions",
+    "Actions": "actions",
     "Categories": "_color",
+    "Choice": "choice",
+    "Download": "download",
     "Ellipses": "scatter",
+    "Field": "form",
     "FilterExplorer": "explorers.filter_explorer",
+    "Form": "form",
+    "Guide": "guide",
     "Histogram": "histogram",
     "ImageGrid": "image_grid",
     "Job": "_job",
@@ -14,8 +21,10 @@ _HOMES = {
     "Progress": "progress",
     "Scatter": "scatter",
     "SiteTree": "site_tree",
+    "Step": "guide",
     "Table": "table",
     "Values": "_color",
+    "Workbench": "explorers.workbench",
     "export_html": "export",
 }
 

@@ -1,7 +1,12 @@
 // @ts-check
 // The bundle's only export. Named exports are forbidden: with one called `render` the host takes
 // this for the old form and drops `initialize`. See build.mjs.
+import { actions } from "./actions.js";
+import { choice } from "./choice.js";
 import { h } from "./dom.js";
+import { download } from "./download.js";
+import { form } from "./form.js";
+import { guide } from "./guide.js";
 import { histogram } from "./histogram.js";
 import { imageGrid } from "./image_grid.js";
 import { progress } from "./progress.js";
@@ -11,6 +16,11 @@ import { table } from "./table.js";
 
 /** @type {Record<string, (context: { model: any, el: HTMLElement, signal: AbortSignal }) => Promise<void>>} */
 const views = {
+  actions,
+  choice,
+  download,
+  form,
+  guide,
   histogram,
   image_grid: imageGrid,
   progress,

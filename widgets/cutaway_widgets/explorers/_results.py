@@ -1,0 +1,220 @@
+"""The area of results: a card each, side by side, on the same selections."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets
+
+from cutaway.core import Index, Result
+from cutaway.filters import FilterScreen
+from cutaway.lenses import LENSES
+from cutaway_widgets._link import one_line
+from cutaway_widgets.actions import Action, Actions
+from cutaway_widgets.explorers import _filter_views as words
+from cutaway_widgets.explorers._differences import differences_text, filter_differences
+from cutaway_widgets.explorers._layout import line
+from cutaway_widgets.explorers._lens_fields import signature_text
+from cutaway_widgets.explorers._result_views import Shown, views_of
+from cutaway_widgets.explorers._scene import Scene
+from cutaway_widgets.table import Table
+
+BESIDE = 2
+"""Results that stay open of themselves; a kept one does not count."""
+
+
+@dataclass(eq=False)
+class Card:
+    """One result on the page.
+
+    Parameters
+    ----------
+    name : str
+        Slot of the result in the workspace.
+    head : Actions
+        Title, origin, and the buttons "keep" and "close".
+    shown : Shown
+        Its views.
+    about : frozenset of str
+        Slots that it shows; it goes when one of them goes.
+    kept : bool
+        Whether newer results leave it alone.
+    """
+
+    name: str
+    head: Actions
+    shown: Shown
+    about: frozenset[str]
+    kept: bool = False
+
+    def close(self) -> None:
+        """End its views."""
+        for one in (*self.shown.parts, self.head):
+            one.close()
+        self.shown.box.close()
+
+
+class Results:
+    """Cards of results, newest first.
+
+    Parameters
+    ----------
+    scene : Scene
+        Samples and links.
+    lock : threading.RLock
+        The workspace's.
+    drop : callable
+        Called with the slot of a result that is to go.
+    empty : str
+        What to say while there is none.
+    """
+
+    def __init__(self, scene: Scene, lock: Any, drop: Callable[[str], None], empty: str) -> None:
+        self._scene, self._lock, self._drop = scene, lock, drop
+        self._cards: list[Card] = []
+        self._boxes: dict[int, Any] = {}
+        self._known: dict[str, Result] = {}
+        self._nothing = ipywidgets.HTML()
+        self.box = ipywidgets.Box(
+            layout=ipywidgets.Layout(
+                display="flex", flex_flow="row wrap", width="100%", align_items="flex-start"
+            )
+        )
+        self.say(empty)
+        self._draw()
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        """The cards, newest first."""
+        return tuple(self._cards)
+
+    @property
+    def shown(self) -> dict[str, Result]:
+        """Results that have a card, newest last."""
+        return {one.name: self._known[one.name] for one in reversed(self._cards) if one.name in self._known}
+
+    def say(self, empty: str) -> None:
+        """What stands here while there is no result."""
+        self._nothing.value = (
+            "<div style='border:1px dashed #8886;border-radius:6px;padding:48px 24px;"
+            f"text-align:center'>{line(empty)}</div>"
+        )
+
+    def add(self, name: str, result: Result) -> None:
+        """Show a result in place of one of that name; a failing view says why in its card."""
+        self.remove(name, also=False)
+        self._known[name] = result
+        self._put(
+            name, title_of(name, result), result.origin.caption(), frozenset({name}),
+            lambda: views_of(result, self._scene),
+        )  # fmt: skip
+        spare = [one for one in self._cards if not one.kept and one.about == {one.name}]
+        for one in spare[BESIDE:]:
+            self._drop(one.name)
+
+    def compare(self, names: tuple[str, str], results: tuple[Result, Result]) -> None:
+        """Show what differs between two results; goes with either of them."""
+        first, second = results
+        if not (isinstance(first, FilterScreen) and isinstance(second, FilterScreen)):
+            return
+        a, b = first.origin.model, second.origin.model
+        self._put(
+            f"{names[0]} and {names[1]}", f"What differs: A {a}, B {b}", "", frozenset(names),
+            lambda: self._difference((first, second), a, b),
+        )  # fmt: skip
+
+    def remove(self, name: str, *, also: bool = True) -> None:
+        """Take away the card of a slot, and with ``also`` those that compare it."""
+        for one in [card for card in self._cards if name in card.about]:
+            if also or one.about == {name}:
+                self._end(one)
+
+    def _difference(self, screens: tuple[FilterScreen, FilterScreen], a: str, b: str) -> Shown:
+        frame = filter_differences(*screens)
+        index = words.filter_index(screens[0])
+        pairs = zip(frame["site"], frame["unit"], strict=True)
+        ids = [f"{site}:{unit}" for site, unit in pairs]
+        rows = index.take(index.positions(ids))
+        table = Table(
+            frame, index=rows, link=self._scene.link_of(rows), sort="change", units=words.UNITS_OF_TWO,
+            title="Filters of both, largest rise first", height=260,
+        )  # fmt: skip
+        text = ipywidgets.HTML(line(differences_text(frame, f"A ({a})", f"B ({b})")))
+        return Shown(ipywidgets.VBox([text, table]), [table, text])
+
+    def _put(
+        self, name: str, title: str, caption: str, about: frozenset[str], make: Callable[[], Shown]
+    ) -> None:
+        head = Actions(
+            [
+                Action("keep", "Keep", "Newer results leave this one alone", pressed=False),
+                Action("close", "Close", "Take this result away"),
+            ],
+            title=title, caption=caption, lock=self._lock,
+        )  # fmt: skip
+        try:
+            shown = make()
+        except Exception as error:  # noqa: BLE001 - the card is the place to say so
+            head.error = one_line(error)
+            shown = Shown(ipywidgets.VBox([]), [])
+        card = Card(name, head, shown, about)
+        head.on_click("close", lambda: self._close(card))
+        head.on_click("keep", lambda: self._keep(card))
+        self._cards.insert(0, card)
+        whole = len(about) > 1
+        self._boxes[id(card)] = box = ipywidgets.VBox(
+            [head, shown.box],
+            layout=ipywidgets.Layout(
+                flex="1 1 100%" if whole else "1 1 460px", min_width="0", margin="0 8px 8px 0"
+            ),
+        )
+        box.add_class("cw-bench-card")
+        self._draw()
+
+    def _close(self, card: Card) -> None:
+        if card.about == {card.name}:
+            self._drop(card.name)
+        else:
+            self._end(card)
+
+    def _keep(self, card: Card) -> None:
+        card.kept = not card.kept
+        card.head.change("keep", pressed=card.kept)
+
+    def _end(self, card: Card) -> None:
+        if card not in self._cards:
+            return
+        self._cards.remove(card)
+        box = self._boxes.pop(id(card))
+        self._draw()
+        card.close()
+        box.close()
+
+    def _draw(self) -> None:
+        boxes = [self._boxes[id(one)] for one in self._cards]
+        self.box.children = boxes or [self._nothing]
+
+    def close(self) -> None:
+        """End every card."""
+        for one in list(self._cards):
+            self._end(one)
+        self._nothing.close()
+        self.box.close()
+
+
+def title_of(name: str, result: Result) -> str:
+    """What a result is, in a line: slot, layers, model, and settings that are not the default."""
+    origin = result.origin
+    about = " of ".join(one for one in (origin.site, origin.model) if one)
+    lens = next((one for one in LENSES if one.function.endswith(f":{origin.function}")), None)
+    given: Mapping[str, Any] = dict(origin.parameters)
+    if origin.seed is not None:
+        given = {**given, "seed": origin.seed}
+    said = "" if lens is None else signature_text(given, lens.run())
+    head = f"{name}: {about}" if about else name
+    return f"{head} ({said})" if said else head
+
+
+def rows_of(results: Mapping[str, Result]) -> Index | None:
+    """Rows that the results are about, where no data says it; None without results."""
+    return next((one.rows for one in results.values()), None)

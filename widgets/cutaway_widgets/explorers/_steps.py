@@ -1,0 +1,26 @@
+"""The first steps of the page: what is done, derived from what is there."""
+
+from cutaway_widgets.guide import Step
+
+_WORDS = (
+    ("Open", "Choose a model and data on the left."),
+    ("Pick layers", "Tick one or two in the tree."),
+    ("Run", "A lens looks for something in them."),
+    ("Look and brush", "Pick a filter, lasso samples: all follow."),
+)
+
+
+def steps(*, opened: bool, picked: bool, ran: bool, brushed: bool) -> list[Step]:
+    """The four steps; the first that is not done comes next.
+
+    Parameters
+    ----------
+    opened, picked, ran, brushed : bool
+        Whether a model is open, layers are picked, results are there, samples are selected.
+    """
+    done = (opened, picked or ran, ran, brushed)
+    following = done.index(False) if False in done else len(done)
+    return [
+        Step(label, hint, "done" if done[at] else "now" if at == following else "later")
+        for at, (label, hint) in enumerate(_WORDS)
+    ]
