@@ -82,5 +82,5 @@ class TestContract:
 
 
 def test_an_unknown_lens_lists_the_known_ones():
-    with pytest.raises(ValueError, match="name must be one of 'screen', got 'scren'"):
+    with pytest.raises(ValueError, match="name must be one of 'screen', 'project'.*, got 'scren'"):
         lens("scren")

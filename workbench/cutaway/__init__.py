@@ -15,7 +15,9 @@ _HOME = {
     "Mean": "cutaway.model",
     "Observable": "cutaway.observables",
     "Path": "cutaway.observables",
+    "Policy": "cutaway.policy",
     "ProjectOut": "cutaway.model",
+    "Projection": "cutaway.projection",
     "Replace": "cutaway.model",
     "Selection": "cutaway.core",
     "Steer": "cutaway.model",
@@ -25,6 +27,7 @@ _HOME = {
     "Zero": "cutaway.model",
     "ablate": "cutaway.causal",
     "capture": "cutaway.model",
+    "code_of": "cutaway.reproduce",
     "cost_card": "cutaway.model",
     "coupling": "cutaway.observables",
     "coupling_table": "cutaway.observables",
@@ -34,8 +37,9 @@ _HOME = {
     "load_data": "cutaway.data",
     "load_model": "cutaway.model",
     "merge_features": "cutaway.merging",
-    "open_workspace": "cutaway.workspace",
+    "open_workspace": "cutaway.session",
     "predict": "cutaway.model",
+    "project": "cutaway.projection",
     "screen_filters": "cutaway.filters",
     "sites": "cutaway.model",
 }
@@ -49,6 +53,10 @@ _MODULES = (
     "model",
     "observables",
     "plots",
+    "policy",
+    "projection",
+    "reproduce",
+    "session",
     "workspace",
 )
 
@@ -59,7 +67,9 @@ __all__ = [
     "Mean",
     "Observable",
     "Path",
+    "Policy",
     "ProjectOut",
+    "Projection",
     "Replace",
     "Selection",
     "Steer",
@@ -70,6 +80,7 @@ __all__ = [
     "__version__",
     "ablate",
     "capture",
+    "code_of",
     "cost_card",
     "coupling",
     "coupling_table",
@@ -81,6 +92,7 @@ __all__ = [
     "merge_features",
     "open_workspace",
     "predict",
+    "project",
     "screen_filters",
     "sites",
 ]
@@ -110,7 +122,11 @@ if TYPE_CHECKING:
     from cutaway.model.sites import sites
     from cutaway.observables import Observable, Path, coupling_table, feature_vector
     from cutaway.observables.coupling import coupling
-    from cutaway.workspace import Workspace, open_workspace
+    from cutaway.policy import Policy
+    from cutaway.projection import Projection, project
+    from cutaway.reproduce import code_of
+    from cutaway.session import open_workspace
+    from cutaway.workspace import Workspace
 
 
 def __getattr__(name: str) -> Any:

@@ -64,6 +64,13 @@ LENSES = (
         function="cutaway.filters:screen_filters",
         result="cutaway.filters:FilterScreen",
     ),
+    Lens(
+        name="project",
+        title="Samples as points: PCA, UMAP, t-SNE",
+        takes="activations",
+        function="cutaway.projection:project",
+        result="cutaway.projection:Projection",
+    ),
 )
 
 

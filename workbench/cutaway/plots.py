@@ -9,6 +9,7 @@ from cutaway.causal import Effect
 from cutaway.core import Result
 from cutaway.filters import FilterScreen
 from cutaway.model import Predictions
+from cutaway.projection import Projection
 
 OKABE_ITO = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
@@ -103,6 +104,30 @@ def _predictions(result: Predictions) -> Any:
     figure.update_layout(barmode="stack")
     figure.update_xaxes(title="loss (nats)")
     figure.update_yaxes(title="samples", type="log")
+    return figure
+
+
+@plot.register
+def _projection(result: Projection, *, labels: Any = None) -> Any:
+    """Points of all rows; with `labels` (one a row) a colour a class."""
+    figure = _figure(result)
+    ok = result.status == "ok"
+    classes = np.zeros(len(ok), np.int64) if labels is None else np.asarray(labels)
+    if len(classes) != len(ok):
+        raise ValueError(
+            f"labels must have an entry for each of the {len(ok)} rows, got {len(classes)}; "
+            "give them in the order of result.rows"
+        )
+    for place, one in enumerate(np.unique(classes[ok])):
+        chosen = ok & (classes == one)
+        figure.add_scattergl(
+            x=result.points[chosen, 0], y=result.points[chosen, 1], mode="markers",
+            text=[str(name) for name in result.rows.ids[chosen]], name=str(one),
+            marker={"color": OKABE_ITO[place % 8], "size": 4}, showlegend=labels is not None,
+        )  # fmt: skip
+    first, second = result.axes()
+    figure.update_xaxes(title=first)
+    figure.update_yaxes(title=second)
     return figure
 
 

@@ -19,7 +19,7 @@ from cutaway.model import metric as metrics
 from cutaway.model.edit import Watching, listed, sites_of
 from cutaway.model.edits import Edit, UnitEdit
 from cutaway.model.hooks import evaluating
-from cutaway.model.model import Model, as_model
+from cutaway.model.model import Model, as_model, given
 from cutaway.model.resolve import usual_batch_size
 
 _RESAMPLES = 2000
@@ -168,6 +168,7 @@ def ablate(
         data=data.name,
         rows=data.index.digest,
         seed=seed,
+        given=given(opened, data) | {"batch_size": batch_size},
     )
     effect = _effect(data, values, every, name, origin.after(time.perf_counter() - began))
     tick(1.0, f"ablate: {len(versions) - 2} controls")

@@ -45,6 +45,10 @@ class Origin:
         Library versions; not part of the digest.
     seconds : float
         Time the computation took; not part of the digest.
+    given : mapping
+        What came before, as JSON, for code that repeats it: ``"model"`` and ``"data"`` hold how
+        each was loaded (None for a live object; not part of the digest), ``"capture"`` the
+        parameters of the capture that a lens read.
     """
 
     function: str
@@ -57,11 +61,15 @@ class Origin:
     seed: int | None = None
     versions: Mapping[str, str] = field(default_factory=versions)
     seconds: float = 0.0
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
         """Key of the cache: equal for two runs that must give equal numbers on one machine."""
-        same = {k: v for k, v in self.to_json().items() if k not in {"versions", "seconds"}}
+        aside = {"versions", "seconds", "given"}
+        same = {k: v for k, v in self.to_json().items() if k not in aside}
+        if "capture" in self.given:  # other pooling gives other numbers
+            same["capture"] = self.given["capture"]
         return digest.of_json(same)
 
     def caption(self) -> str:
@@ -82,6 +90,7 @@ class Origin:
         return asdict(self) | {
             "parameters": dict(self.parameters),
             "versions": dict(self.versions),
+            "given": dict(self.given),
         }
 
     @classmethod

@@ -4,6 +4,7 @@ One class, `Samples`, holds ids, labels and the place of each sample in a `Sourc
 sorting and filtering only rearrange those places, so an id always leads to its own picture.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -130,6 +131,9 @@ class Samples:
         Class names.
     skipped : tuple of Skipped
         Samples that could not be used.
+    given : mapping, optional
+        Arguments of `load_data` that load them again, as JSON; None for live objects and for a
+        part that `take` made.
     """
 
     name: str
@@ -139,6 +143,7 @@ class Samples:
     labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] | None = None
     skipped: tuple[Skipped, ...] = ()
+    given: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
@@ -204,6 +209,7 @@ class Samples:
             index=self.index.take(places),
             rows=self.rows[places],
             labels=None if self.labels is None else self.labels[places],
+            given=None,
         )
 
     def thumbnail(self, sample_id: int | str, *, size: int | None = 28) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ with the loader that needs them.
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,21 @@ def load_data(
         )
     options = _Options(split, text_column, label_column, size)
     found = _found(source, options)
-    return assembled(found, limit=limit, labels=labels, ids=ids, name=name)
+    samples = assembled(found, limit=limit, labels=labels, ids=ids, name=name)
+    if labels is not None or ids is not None or not isinstance(source, (str, os.PathLike)):
+        return samples  # nothing on disk brings these back
+    rest = {"limit": limit, "name": name, "size": size} | vars(options)
+    place = source if source in SAMPLE_NAMES else str(Path(source).resolve())
+    return replace(samples, given={"source": place} | _plain(rest))
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """Options that were given, as JSON."""
+    return {
+        name: list(one) if isinstance(one, tuple) else one
+        for name, one in options.items()
+        if one is not None
+    }
 
 
 def _found(source: Any, options: _Options) -> Found:

@@ -22,7 +22,7 @@ from cutaway.model.activations import Activations
 from cutaway.model.card import CostCard, byte_count, bytes_text
 from cutaway.model.errors import BudgetExceeded
 from cutaway.model.hooks import evaluating, hooked
-from cutaway.model.model import Model, as_model
+from cutaway.model.model import Model, as_model, given
 from cutaway.model.recorder import Enough, Recorder, Take, Wanted
 from cutaway.model.store import DiskStore, MemoryStore, Plan, Store, finished_plan, partial_folder
 
@@ -233,6 +233,7 @@ class _Job:
                 site=", ".join(one.name for one in self.wanted),
                 data=self.data.name,
                 rows=rows.digest,
+                given=given(self.model, self.data) | {"capture": parameters},
             ),
             mask=self.mask,
         )

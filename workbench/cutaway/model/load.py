@@ -80,7 +80,19 @@ def load_model(
     model = _opened(source, name, trust, checkpoint, example)
     if place is not None:
         model.module.to(place)
+    model.given = _given(source, name, trust, checkpoint)
     return model
+
+
+def _given(
+    source: Source, name: str | None, trust: bool, checkpoint: int | None
+) -> dict[str, Any] | None:
+    """Arguments that load the model again, as JSON; None where they hold a live object."""
+    if not isinstance(source, (str, os.PathLike)):
+        return None
+    place = source if _is_sample(source) else str(Path(source).resolve())
+    rest = {"name": name, "checkpoint": checkpoint, "trust": trust or None}
+    return {"source": place} | {key: one for key, one in rest.items() if one is not None}
 
 
 def available(device: str | torch.device) -> torch.device:

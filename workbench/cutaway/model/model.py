@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from cutaway.data.dataset import Batch
+from cutaway.data.dataset import Batch, Dataset
 from cutaway.model import layout, outputs, tokens
 
 Kind: TypeAlias = Literal["image", "tokens", "array"]
@@ -46,6 +46,11 @@ class Model:
     example : Tensor, dict of str to Tensor, or None
         A batch (sample axis first) for the shape pass of `sites` when no data is at hand.
 
+    Attributes
+    ----------
+    given : dict or None
+        Arguments of `load_model` that load it again, as JSON; None for a live object.
+
     Raises
     ------
     TypeError
@@ -71,6 +76,7 @@ class Model:
         self._kind: Kind = kind or kind_of(module)
         self._tokenizer = tokenizer
         self._example = example
+        self.given: dict[str, Any] | None = None
         self._accepts = _accepted(module)
         self._hashed: tuple[Any, str] | None = None
 
@@ -259,6 +265,11 @@ class Model:
 def as_model(model: Model | nn.Module) -> Model:
     """The same model, or a `Model` around a bare module."""
     return model if isinstance(model, Model) else Model(model)
+
+
+def given(model: Model, data: Dataset) -> dict[str, Any]:
+    """How model and data were loaded, for `Origin.given`; None for live objects."""
+    return {"model": model.given, "data": getattr(data, "given", None)}
 
 
 def kind_of(module: nn.Module) -> Kind:

@@ -12,7 +12,7 @@ from cutaway.data.batching import batches
 from cutaway.data.dataset import Batch, Dataset
 from cutaway.model import metric as metrics
 from cutaway.model.hooks import evaluating
-from cutaway.model.model import Model, as_model
+from cutaway.model.model import Model, as_model, given
 from cutaway.model.resolve import usual_batch_size
 
 
@@ -86,6 +86,7 @@ def predict(
         weights=opened.digest,
         data=data.name,
         rows=data.index.digest,
+        given=given(opened, data) | {"batch_size": batch_size},
         seconds=time.perf_counter() - began,
     )
     return Predictions(data.index, origin, predicted, probability, correct, loss)  # type: ignore[arg-type]
