@@ -12,6 +12,8 @@ ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 # Voilà and JupyterLab log these themselves; none is about our page.
 HARMLESS = ("Failed to load resource", "favicon", "WebSocket")
 
+FIRST = ".cw-table [role=gridcell]"  # the dashboard has screened
+
 
 class Page:
     """A browser page that remembers its requests and its console errors."""
@@ -59,37 +61,37 @@ def running(command, port, log):
 
 
 @contextlib.contextmanager
-def voila(browser, folder):
-    """The dashboard in Voilà, as ``cutaway serve`` starts it."""
+def voila(browser, folder, notebook="dashboard.ipynb", ready=FIRST):
+    """A notebook in Voilà, as ``cutaway serve`` starts it; up once `ready` (CSS) is there."""
     port = serve.free_port(8900)
-    command = serve.voila_command(serve.notebooks_folder() / "dashboard.ipynb", port)
+    command = serve.voila_command(serve.notebooks_folder() / notebook, port)
     with running(command, port, folder / "voila.log"):
         page = Page(browser)
         page.page.goto(f"http://{serve.ADDRESS}:{port}/", timeout=120_000)
-        page.page.get_by_role("gridcell").first.wait_for(timeout=120_000)
+        page.page.locator(ready).first.wait_for(timeout=120_000)
         page.address = f"http://{serve.ADDRESS}:{port}/"
         yield page
         page.context.close()
 
 
 @contextlib.contextmanager
-def lab(browser, folder):
-    """The dashboard's notebook in JupyterLab, as ``cutaway lab`` starts it, all cells run."""
+def lab(browser, folder, notebook="dashboard.ipynb", ready=FIRST):
+    """A notebook in JupyterLab, as ``cutaway lab`` starts it, all cells run."""
     port = serve.free_port(8950)
     notebooks = folder / "notebooks"
     shutil.copytree(serve.notebooks_folder(), notebooks)
-    command = serve.lab_command(notebooks, "dashboard.ipynb", port, browser=False)
+    command = serve.lab_command(notebooks, notebook, port, browser=False)
     command.append("--IdentityProvider.token=")
     with running(command, port, folder / "lab.log"):
         page = Page(browser)
         one = page.page
-        one.goto(f"http://{serve.ADDRESS}:{port}/lab/tree/dashboard.ipynb?reset", timeout=120_000)
+        one.goto(f"http://{serve.ADDRESS}:{port}/lab/tree/{notebook}?reset", timeout=120_000)
         one.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=120_000)
         # Running before the kernel is up makes Lab ask which kernel to use.
         one.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
         one.get_by_role("menuitem", name="Run", exact=True).click()
         one.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        one.get_by_role("gridcell").first.wait_for(timeout=120_000)
+        one.locator(ready).first.wait_for(timeout=120_000)
         yield page
         page.context.close()
 

@@ -187,9 +187,7 @@ class Form(View):
         self.submit = submit
         self.set_fields(fields)
 
-    def set_fields(
-        self, fields: Sequence[Field], values: Mapping[str, Any] | None = None
-    ) -> None:
+    def set_fields(self, fields: Sequence[Field], values: Mapping[str, Any] | None = None) -> None:
         """Show other fields; `values` start some of them away from their default."""
         self.fields = tuple(fields)
         given = values or {}
@@ -225,7 +223,7 @@ class Form(View):
 
     @property
     def errors(self) -> dict[str, str]:
-        """Error lines by field name, without the name in front."""
+        """Error lines by field name."""
         return dict(self._errors)
 
     def read(self) -> dict[str, Any] | None:
@@ -236,7 +234,7 @@ class Form(View):
             try:
                 values[one.name] = one.parse(self.raw[one.name])
             except ValueError as error:
-                errors[one.name] = str(error).removeprefix(f"{one.name} ")
+                errors[one.name] = str(error)
         self._put({"_errors": errors})
         return None if errors else values
 
@@ -260,7 +258,7 @@ class Form(View):
         name = next((one for one in names if line.startswith(f"{one} ")), otherwise)
         if name not in names:
             return False
-        self._put({"_errors": {**self._errors, name: line.removeprefix(f"{name} ")}})
+        self._put({"_errors": {**self._errors, name: line}})
         return True
 
     def on_submit(self, callback: Submitted) -> Callable[[], None]:

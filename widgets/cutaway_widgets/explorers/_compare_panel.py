@@ -7,7 +7,7 @@ import ipywidgets
 
 from cutaway.policy import Policy
 from cutaway_widgets.explorers._layout import line
-from cutaway_widgets.explorers._open_panel import model_fields
+from cutaway_widgets.explorers._open_panel import keep_fields, model_fields
 from cutaway_widgets.form import Form
 
 HOW = (
@@ -37,10 +37,15 @@ class ComparePanel:
         )
         self.text = ipywidgets.HTML(line(HOW))
         self.box = ipywidgets.VBox([self.text, self.form])
-        self._stop = self.form.on_submit(compare)
+        self._policy = policy
+        self._stops = (self.form.on_submit(compare), self.form.on_change(self._changed))
+
+    def _changed(self) -> None:
+        keep_fields(self.form, model_fields(self._policy, str(self.form.raw["model"])))
 
     def close(self) -> None:
         """Stop listening, and end the views."""
-        self._stop()
+        for stop in self._stops:
+            stop()
         for one in (self.form, self.text, self.box):
             one.close()

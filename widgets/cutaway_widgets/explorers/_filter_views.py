@@ -135,13 +135,14 @@ def headline(data: Dataset, predictions: Predictions | None, model_name: str) ->
     return line
 
 
-def selection_text(data: Dataset, selection: Selection | None) -> str:
+def selection_text(data: Dataset | None, selection: Selection | None) -> str:
     """One line about the selected samples: how many, and of which classes, commonest first."""
     if selection is None:
-        return "No samples selected: lasso some in the scatter, or click pictures."
+        none = "No samples selected: lasso some in the scatter, or click pictures."
+        return none if data is not None else ""
     n = len(selection)
     line = f"{n:,} {'sample' if n == 1 else 'samples'} selected"
-    if data.labels is None or not data.classes:
+    if data is None or data.labels is None or not data.classes:
         return line
     found, counts = np.unique(data.labels[data.index.positions(selection.ids)], return_counts=True)
     order = np.argsort(-counts, kind="stable")[:3]

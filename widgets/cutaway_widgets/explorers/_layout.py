@@ -28,3 +28,21 @@ def column(children: Sequence[Any], width: str, grow: int) -> ipywidgets.VBox:
     """One above the other, at least `width` wide unless the cell is narrower."""
     layout = ipywidgets.Layout(flex=f"{grow} 1 {width}", min_width="0", padding="0 8px 0 0")
     return ipywidgets.VBox(children, layout=layout)
+
+
+def side_and_main(side: Sequence[Any], main: Sequence[Any]) -> ipywidgets.Box:
+    """A narrow column of panels beside a wide one; above it where the cell is narrow."""
+    left = ipywidgets.VBox(
+        side,
+        layout=ipywidgets.Layout(flex="1 1 320px", min_width="0", margin="0 12px 8px 0"),
+    )
+    left.add_class("cw-bench-side")
+    body = ipywidgets.Box(
+        [left, column(main, "520px", 6)],
+        layout=ipywidgets.Layout(
+            display="flex", flex_flow="row wrap", width="100%", align_items="flex-start",
+            margin="8px 0 0 0",
+        ),
+    )  # fmt: skip
+    body.add_class("cw-bench-body")
+    return body

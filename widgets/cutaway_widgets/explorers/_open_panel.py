@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import ipywidgets
+
 from cutaway.core import Tick, part
 from cutaway.data import Dataset
 from cutaway.model import Model
@@ -13,29 +15,48 @@ from cutaway_widgets.form import Field, Form
 
 _SPLITS = ("train", "test")
 _LIMIT = 1000
-Begin = Callable[[Form, str, Callable[[Tick], Any], Callable[[Any], None]], None]
+Begin = Callable[[Form, str, Callable[[Tick], Any], Callable[[Any], object]], None]
 """Starts work: the form to blame, a name, the work, and what to do with its outcome."""
 
 
-def model_fields(policy: Policy, name: str = "model") -> list[Field]:
-    """Fields that say which model; a path only where the server allows files."""
+def model_fields(policy: Policy, chosen: str = "") -> list[Field]:
+    """Fields that say which model; a path only where the server allows files.
+
+    Parameters
+    ----------
+    policy : Policy
+        What may be opened.
+    chosen : str
+        The model chosen now; empty for the first. One that keeps checkpoints gets a field for them.
+    """
     names = tuple(policy.models_offered())
     titles = tuple(work.model_title(one) for one in names)
-    fields = [Field(name, "choice", names[0] if names else "", "Model", options=names, titles=titles)]
+    first = names[0] if names else ""
+    fields = [Field("model", "choice", first, "Model", options=names, titles=titles)]
+    epochs = work.epochs(chosen or first)
+    if epochs:
+        last = epochs[-1]
+        fields.append(
+            Field(
+                "checkpoint", "whole", None, "Checkpoint", optional=True, low=epochs[0], high=last,
+                help=f"Epoch of training, {epochs[0]} to {last}. Empty for the finished model.",
+            )
+        )  # fmt: skip
     if may_give_paths(policy):
         fields.append(
             Field(
-                f"{name}_path", "text", "", "… or a folder or file", optional=True,
+                "model_path", "text", "", "… or a folder or file", optional=True,
                 help="Of a model on this machine; wins over the list. Nothing is unpickled.",
             )
         )  # fmt: skip
-    fields.append(
-        Field(
-            "checkpoint", "whole", None, "Checkpoint", optional=True, low=0, unit="epoch",
-            help="Empty for the finished model. lenet5-digits-overfit keeps 0 to 25.",
-        )
-    )  # fmt: skip
     return fields
+
+
+def keep_fields(form: Form, fields: list[Field]) -> None:
+    """Show these fields where they differ from those shown; what stands in them stays."""
+    if [one.wire() for one in form.fields] != [one.wire() for one in fields]:
+        kept = {name: value for name, value in form.raw.items() if value != ""}
+        form.set_fields(fields, kept)
 
 
 def data_fields(policy: Policy) -> list[Field]:
@@ -51,9 +72,9 @@ def data_fields(policy: Policy) -> list[Field]:
         )  # fmt: skip
     return [
         *fields,
-        Field("split", "choice", "test", "Part", options=_SPLITS, optional=True,
+        Field("split", "choice", "test", "Split", options=_SPLITS, optional=True,
               help="– for all, and for folders without parts."),
-        Field("limit", "whole", _LIMIT, "At most", optional=True, low=1, unit="samples",
+        Field("limit", "whole", _LIMIT, "Limit", optional=True, low=1, unit="samples",
               help="A fixed random draw, each class by its share. Empty for all."),
     ]  # fmt: skip
 
@@ -84,8 +105,11 @@ class OpenPanel:
         self._policy, self._begin, self._done = policy, begin, done
         self._stage = "model"
         self.form = Form(
-            [*model_fields(policy), *data_fields(policy)], submit="Open", lock=lock
+            [*model_fields(policy), *data_fields(policy)],
+            submit="Open",
+            lock=lock,
         )
+        self.box = ipywidgets.VBox([self.form])
         self._model = self.form.raw["model"]
         self._follow()
         self._stops = (self.form.on_submit(self.open), self.form.on_change(self._changed))
@@ -104,7 +128,8 @@ class OpenPanel:
         """Model that the values of a form name."""
         path = values.get("model_path")
         self._stage = "model_path" if path else "model"
-        return work.open_model(self._policy, path or values["model"], values["checkpoint"])
+        epoch = None if path else values.get("checkpoint")
+        return work.open_model(self._policy, path or values["model"], epoch)
 
     def compute(self, values: Mapping[str, Any], tick: Tick) -> Opened:
         """Open what the values say."""
@@ -121,6 +146,8 @@ class OpenPanel:
     def _changed(self) -> None:
         if self.form.raw["model"] != self._model:
             self._model = self.form.raw["model"]
+            fields = [*model_fields(self._policy, str(self._model)), *data_fields(self._policy)]
+            keep_fields(self.form, fields)
             self._follow()
 
     def _follow(self) -> None:
@@ -134,3 +161,4 @@ class OpenPanel:
         for stop in self._stops:
             stop()
         self.form.close()
+        self.box.close()

@@ -6,10 +6,10 @@ from functools import singledispatch
 from typing import Any
 
 import ipywidgets
-import numpy as np
 
 from cutaway.core import Index, Result
 from cutaway.filters import FilterScreen
+from cutaway.projection import Projection
 from cutaway_widgets.explorers import _filter_views as words
 from cutaway_widgets.explorers._layout import column, row
 from cutaway_widgets.explorers._scene import Scene
@@ -37,19 +37,24 @@ class Shown:
 
 @singledispatch
 def views_of(result: Result, scene: Scene) -> Shown:
-    """Linked views of a result: a plane of points where it has one, else its table.
+    """Views of a result: its table, unless its type registered linked views below.
 
     Parameters
     ----------
     result : Result
-        Any; types with views of their own are registered below.
+        Any.
     scene : Scene
         Samples and links of the page.
     """
-    points = getattr(result, "points", None)
-    if isinstance(points, np.ndarray) and points.shape == (len(result.rows), 2):
-        return _plane(result, points, scene)
-    return _table(result, scene)
+    frame = result.to_frame()
+    name = str(frame.index.name or result.rows.axis)
+    ids = Index(frame.index.to_numpy(), name) if len(frame) != len(result.rows) else result.rows
+    # A frame by other rows than the result's has a link of its own.
+    table = Table(
+        frame.reset_index(names=name) if name not in frame.columns else frame,
+        index=ids, link=scene.link_of(ids), title=type(result).__name__, height=420,
+    )  # fmt: skip
+    return Shown(ipywidgets.VBox([table]), [table])
 
 
 @views_of.register
@@ -60,13 +65,16 @@ def _screen(result: FilterScreen, scene: Scene) -> Shown:
     return Shown(found.box(), [found])
 
 
-def _plane(result: Result, points: Any, scene: Scene) -> Shown:
+@views_of.register
+def _projection(result: Projection, scene: Scene) -> Shown:
     """Points of samples, coloured by what is known of them, beside the selected pictures."""
     link = scene.link_of(result.rows)
     data, predictions = scene.data_of(result), scene.predictions_of(result)
+    x_label, y_label = result.axes()
     scatter = Scatter(
-        points, index=result.rows, link=link, colors=words.sample_colors(data, predictions, None, 0),
-        x_label="1", y_label="2", title="Samples in the plane", height=420,
+        result.points, index=result.rows, link=link,
+        colors=words.sample_colors(data, predictions, None, 0),
+        x_label=x_label, y_label=y_label, title="Samples in the plane", height=420,
     )  # fmt: skip
     if data is None:
         return Shown(ipywidgets.VBox([scatter]), [scatter])
@@ -77,15 +85,3 @@ def _plane(result: Result, points: Any, scene: Scene) -> Shown:
     )  # fmt: skip
     box = row([column([scatter], "320px", 3), column([grid], "220px", 2)])
     return Shown(box, [scatter, grid])
-
-
-def _table(result: Result, scene: Scene) -> Shown:
-    frame = result.to_frame()
-    name = str(frame.index.name or result.rows.axis)
-    ids = Index(frame.index.to_numpy(), name) if len(frame) != len(result.rows) else result.rows
-    # A frame by other rows than the result's has a link of its own.
-    table = Table(
-        frame.reset_index(names=name) if name not in frame.columns else frame,
-        index=ids, link=scene.link_of(ids), title=type(result).__name__, height=420,
-    )  # fmt: skip
-    return Shown(ipywidgets.VBox([table]), [table])

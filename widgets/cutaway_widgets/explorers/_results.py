@@ -74,7 +74,7 @@ class Results:
         self._cards: list[Card] = []
         self._boxes: dict[int, Any] = {}
         self._known: dict[str, Result] = {}
-        self._nothing = ipywidgets.HTML()
+        self._nothing = ipywidgets.HTML(layout=ipywidgets.Layout(width="100%"))
         self.box = ipywidgets.Box(
             layout=ipywidgets.Layout(
                 display="flex", flex_flow="row wrap", width="100%", align_items="flex-start"
@@ -91,7 +91,8 @@ class Results:
     @property
     def shown(self) -> dict[str, Result]:
         """Results that have a card, newest last."""
-        return {one.name: self._known[one.name] for one in reversed(self._cards) if one.name in self._known}
+        names = [one.name for one in reversed(self._cards)]
+        return {one: self._known[one] for one in names if one in self._known}
 
     def say(self, empty: str) -> None:
         """What stands here while there is no result."""
@@ -122,6 +123,12 @@ class Results:
             f"{names[0]} and {names[1]}", f"What differs: A {a}, B {b}", "", frozenset(names),
             lambda: self._difference((first, second), a, b),
         )  # fmt: skip
+        # A before B, below what differs.
+        order = {names[0]: 1, names[1]: 2}
+        at = {id(card): place + 3 for place, card in enumerate(self._cards)}
+        at[id(self._cards[0])] = 0
+        self._cards.sort(key=lambda card: order.get(card.name, at[id(card)]))
+        self._draw()
 
     def remove(self, name: str, *, also: bool = True) -> None:
         """Take away the card of a slot, and with ``also`` those that compare it."""
@@ -136,8 +143,8 @@ class Results:
         ids = [f"{site}:{unit}" for site, unit in pairs]
         rows = index.take(index.positions(ids))
         table = Table(
-            frame, index=rows, link=self._scene.link_of(rows), sort="change", units=words.UNITS_OF_TWO,
-            title="Filters of both, largest rise first", height=260,
+            frame, index=rows, link=self._scene.link_of(rows), sort="change",
+            units=words.UNITS_OF_TWO, title="Filters of both, largest rise first", height=260,
         )  # fmt: skip
         text = ipywidgets.HTML(line(differences_text(frame, f"A ({a})", f"B ({b})")))
         return Shown(ipywidgets.VBox([text, table]), [table, text])

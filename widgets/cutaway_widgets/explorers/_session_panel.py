@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class SessionPanel:
         self.folder = work.session_folder(policy)
         self._save, self._load = save, load
         self.saving = Form(
-            [Field("name", "text", "", "Name", help="Results, selection and how to load the rest.")],
+            [Field("name", "text", "", "Name", help="Keeps results and selections.")],
             submit="Save", title="Save this session", lock=lock,
         )  # fmt: skip
         self.opening = Form([], submit="Open", title="Open a session", lock=lock)
@@ -68,7 +69,7 @@ class SessionPanel:
             self.saving.on_submit(self._save_as), self.opening.on_submit(self._open_as),
         )  # fmt: skip
         for name, make in makers.items():
-            self.files.on_click(name, lambda make=make: make(self.download))
+            self.files.on_click(name, partial(make, self.download))
         self.refresh()
 
     def refresh(self) -> None:

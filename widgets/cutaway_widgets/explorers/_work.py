@@ -55,6 +55,11 @@ def own_data(model: str) -> str | None:
     return cutaway_samples.entry(model).dataset if model in known else None
 
 
+def epochs(model: str) -> tuple[int, ...]:
+    """Checkpoints that a sample model keeps, in order; none for others."""
+    return cutaway_samples.checkpoints(model) if model in cutaway_samples.names() else ()
+
+
 def model_title(name: str) -> str:
     """A model's name with its line for menus."""
     known = cutaway_samples.names() + cutaway_samples.pretrained_names()
@@ -64,6 +69,28 @@ def model_title(name: str) -> str:
 def open_model(policy: Policy, source: str, checkpoint: int | None) -> Model:
     """Model that the policy allows; `checkpoint` is an epoch, None for the finished one."""
     return policy.open(source, **({} if checkpoint is None else {"checkpoint": checkpoint}))
+
+
+def take_given(workspace: Workspace, policy: Policy, model: Any, data: Any) -> None:
+    """Put a model and data given in code into the workspace, loaded as the policy allows.
+
+    Raises
+    ------
+    ValueError
+        If there is then one without the other, and it is not a session that misses it.
+    """
+    if model is not None:
+        workspace.model = model if isinstance(model, Model) else policy.open(model)
+        if data is None and workspace.data is None and isinstance(model, str):
+            data = own_data(model)
+    if data is not None:
+        workspace.data = data if isinstance(data, Dataset) else policy.open_data(data)
+    if (workspace.model is None) != (workspace.data is None) and not workspace.missing:
+        slot = "data" if workspace.data is None else "model"
+        raise ValueError(
+            f"{slot} must be given here or in the workspace, got None; "
+            "e.g. Workbench('lenet5-digits', 'digits')"
+        )
 
 
 def look_over(model: Model, data: Dataset, tick: Tick) -> Opened:
@@ -161,7 +188,9 @@ def planned_bytes(tree: Sites, picked: tuple[str, ...], n: int) -> int:
     for one in tree:
         if one.path in picked and one.shape:
             units, *places = one.shape
-            pooled = [min(side, POOL) for side in places] if one.layout.startswith("n c") else places
+            pooled = (
+                [min(side, POOL) for side in places] if one.layout.startswith("n c") else places
+            )
             total += 4 * n * units * int(np.prod(pooled, dtype=np.int64))
     return total
 

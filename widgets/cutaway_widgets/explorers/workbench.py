@@ -7,19 +7,18 @@ from typing import Any
 import ipywidgets
 
 from cutaway.core import Index, Result, Selection, Tick, part
-from cutaway.data import Dataset
-from cutaway.model import Model, Predictions
+from cutaway.model import Predictions
 from cutaway.policy import Policy, current_policy
 from cutaway.workspace import Workspace
 from cutaway_widgets._job import Job
 from cutaway_widgets._link import Link
 from cutaway_widgets._strict import Strict
 from cutaway_widgets.choice import Choice
-from cutaway_widgets.explorers import _filter_views as words
 from cutaway_widgets.explorers import _files as files
+from cutaway_widgets.explorers import _filter_views as words
 from cutaway_widgets.explorers import _work as work
 from cutaway_widgets.explorers._compare_panel import ComparePanel
-from cutaway_widgets.explorers._layout import column, heading, line
+from cutaway_widgets.explorers._layout import heading, line, side_and_main
 from cutaway_widgets.explorers._lens_panel import LensPanel
 from cutaway_widgets.explorers._open_panel import OpenPanel
 from cutaway_widgets.explorers._results import Results, rows_of
@@ -32,7 +31,10 @@ from cutaway_widgets.guide import Guide
 from cutaway_widgets.progress import Progress
 
 TABS = {"open": "Open", "lens": "Lens", "compare": "Compare", "session": "Session"}
-START = "Nothing is open yet. Choose a model and data and press Open, or let an example be shown."
+START = (
+    "Look inside a trained network.\n"
+    "Choose a model and data on the left and press Open, or press “Show me an example” above."
+)
 READY = "Pick layers on the left, choose a lens and press Run: results appear here."
 _EXAMPLE = ("lenet5-digits", "digits")
 
@@ -74,6 +76,7 @@ class Workbench(Strict, ipywidgets.VBox):
     ) -> None:
         self.workspace = workspace or Workspace()
         self.policy = policy or current_policy()
+        work.take_given(self.workspace, self.policy, model, data)
         self._opened: Opened | None = None
         self._blamed: Form | None = None
         self.job = Job(inline=inline, lock=self.workspace.lock)
@@ -84,7 +87,7 @@ class Workbench(Strict, ipywidgets.VBox):
         self.add_class("cw-bench")
         self._stop = self.workspace.listen(self._heard)
         self.job.observe(self._working, "status")
-        self._given(model, data)
+        self._given()
 
     def close(self) -> None:
         """Stop listening, cancel what runs, and close every view."""
@@ -99,13 +102,11 @@ class Workbench(Strict, ipywidgets.VBox):
         self._parts = ()
         super().close()
 
-    # What the page is made of
-
     def _build(self) -> None:
         lock = self.workspace.lock
         self.samples = Link(Index.count(0), lock=lock)
         self.scene = Scene(self.samples, lock)
-        self.guide = Guide([], title="First steps", example="Show me an example", lock=lock)
+        self.guide = Guide([], title="First steps", lock=lock)
         self.open_panel = OpenPanel(self.policy, lock, self._begin, self._show)
         self.lens_panel = LensPanel(lock, self.policy.max_bytes, self._run, self._guide)
         self.compare_panel = ComparePanel(self.policy, lock, self._compare)
@@ -137,32 +138,16 @@ class Workbench(Strict, ipywidgets.VBox):
         self.head = ipywidgets.HTML(heading("Cutaway workbench"))
         self.banner = ipywidgets.HTML(layout=ipywidgets.Layout(display="none"))
         self.chosen = ipywidgets.HTML()
-        side = ipywidgets.VBox(
-            [
-                self.tabs, self.open_panel.box, self.lens_panel.box, self.compare_panel.box,
-                self.session_panel.box, self.progress,
-            ],
-            layout=ipywidgets.Layout(
-                flex="1 1 320px", max_width="460px", min_width="0", margin="0 12px 8px 0"
-            ),
-        )  # fmt: skip
-        side.add_class("cw-bench-side")
-        main = column([self.chosen, self.results.box], "520px", 6)
-        body = ipywidgets.Box(
-            [side, main],
-            layout=ipywidgets.Layout(
-                display="flex", flex_flow="row wrap", width="100%", align_items="flex-start",
-                margin="8px 0 0 0",
-            ),
-        )  # fmt: skip
-        body.add_class("cw-bench-body")
+        panels = (self.open_panel, self.lens_panel, self.compare_panel, self.session_panel)
+        body = side_and_main(
+            [self.tabs, *(one.box for one in panels), self.progress],
+            [self.chosen, self.results.box],
+        )
         top = ipywidgets.VBox([self.head, self.banner])
         top.add_class("cw-bench-head")
-        self._parts = (*self._parts, self.head, self.banner, self.chosen, side, main, body, top)
+        self._parts = (*self._parts, self.head, self.banner, self.chosen, *body.children, body, top)
         self._guide()
         return [top, self.guide, body]
-
-    # Work
 
     def example(self) -> None:
         """Open a small model on its data, pick two layers and run the first lens."""
@@ -170,7 +155,7 @@ class Workbench(Strict, ipywidgets.VBox):
         offered = self.policy.models_offered()
         if name not in offered and offered:
             name, data = offered[0], work.own_data(offered[0]) or data
-        self.open_panel.form.set_values(model=name, checkpoint=None)
+        self.open_panel.form.set_values(model=name)
         self.open_panel.form.set_values(data=data, split="test", limit=500)
         values = self.open_panel.form.read()
         settings = self.lens_panel.form.read()
@@ -192,7 +177,7 @@ class Workbench(Strict, ipywidgets.VBox):
             self._put(self.lens_panel.lens.name, result)
 
     def _begin(
-        self, form: Form, name: str, task: Callable[[Tick], Any], done: Callable[[Any], None]
+        self, form: Form, name: str, task: Callable[[Tick], Any], done: Callable[[Any], object]
     ) -> None:
         """Start work whose errors belong to a form; one at a time."""
         if self.job.running:
@@ -251,37 +236,23 @@ class Workbench(Strict, ipywidgets.VBox):
     def _put(self, name: str, result: Result) -> str:
         """Put a result into the workspace, once; returns its slot."""
         with self.workspace.lock:
+            same = (result.digest, result.origin.digest)
             for slot, one in self.workspace.results.items():
-                if one is result:
+                if (one.digest, one.origin.digest) == same:
                     return slot
             slot = work.free_name(self.workspace, name)
             self.workspace.results[slot] = result
             return slot
 
-    # What is open
-
-    def _given(self, model: Any, data: Any) -> None:
-        """Open what the constructor or the workspace brings; errors are the caller's."""
-        space = self.workspace
-        if model is not None:
-            space.model = model if isinstance(model, Model) else self.policy.open(model)
-            if data is None and space.data is None and isinstance(model, str):
-                data = work.own_data(model)
-        if data is not None:
-            space.data = data if isinstance(data, Dataset) else self.policy.open_data(data)
-        left, right = space.model, space.data
-        if left is None or right is None:
-            if (left is None) != (right is None) and not space.missing:
-                slot = "data" if right is None else "model"
-                raise ValueError(
-                    f"{slot} must be given here or in the workspace, got None; "
-                    "e.g. Workbench('lenet5-digits', 'digits')"
-                )
+    def _given(self) -> None:
+        """Look over what the constructor or the workspace brought."""
+        model, data = self.workspace.model, self.workspace.data
+        if model is None or data is None:
             self._begun(None)
             return
         self._begin(
-            self.open_panel.form, f"open {left.name}",
-            lambda tick: work.look_over(left, right, tick), self._begun,
+            self.open_panel.form, f"open {model.name}",
+            lambda tick: work.look_over(model, data, tick), self._begun,
         )  # fmt: skip
 
     def _begun(self, opened: Opened | None) -> None:
@@ -352,8 +323,6 @@ class Workbench(Strict, ipywidgets.VBox):
             lambda tick: work.load_session(path, self.policy, tick), self._adopt,
         )  # fmt: skip
 
-    # What is heard
-
     def _heard(self, name: str, _old: Any, new: Any) -> None:
         """A slot of the workspace changed, from here or from a cell."""
         if not name.startswith("results."):
@@ -370,44 +339,35 @@ class Workbench(Strict, ipywidgets.VBox):
 
     def _working(self, _change: Any) -> None:
         """The job moved: no second one meanwhile, and errors where they belong."""
-        status = self.job.status
-        panels = self.session_panel
+        status, panels = self.job.status, self.session_panel
         for form in (self.open_panel.form, self.lens_panel.form, self.compare_panel.form):
             form.busy = self.job.running
         panels.working(self.job.running)
         self.guide.busy = self.job.running
         if status.state == "failed" and self._blamed is not None:
-            otherwise = {
-                self.open_panel.form: self.open_panel.stage,
-                self.compare_panel.form: self.open_panel.stage,
-                panels.saving: "name",
-                panels.opening: "session",
-            }
+            of_models = dict.fromkeys(
+                (self.open_panel.form, self.compare_panel.form), self.open_panel.stage
+            )
+            otherwise = {**of_models, panels.saving: "name", panels.opening: "session"}
             self._blamed.blame(status.error, otherwise=otherwise.get(self._blamed, ""))
         if not self.job.running:
             self._blamed = None
             self._guide()
 
     def _selected(self, selection: Selection | None) -> None:
-        space = self.workspace
-        space.selection = selection
-        if space.data is not None:
-            self.chosen.value = line(words.selection_text(space.data, selection))
-        elif selection is not None:
-            self.chosen.value = line(f"{len(selection):,} samples selected")
-        else:
-            self.chosen.value = ""
+        self.workspace.selection = selection
+        self.chosen.value = line(words.selection_text(self.scene.data, selection))
         self._guide()
 
     def _guide(self) -> None:
+        ran = bool(self.results.cards)
+        self.guide.example = "" if ran else "Show me an example"
         self.guide.set_steps(
             steps(
-                opened=self._opened is not None,
-                picked=bool(self.lens_panel.tree.picked),
-                ran=bool(self.results.cards),
+                opened=self._opened is not None, picked=bool(self.lens_panel.tree.picked), ran=ran,
                 brushed=self.samples.selection is not None,
             )
-        )
+        )  # fmt: skip
 
     def _headline(self) -> None:
         space = self.workspace
@@ -419,8 +379,8 @@ class Workbench(Strict, ipywidgets.VBox):
 
     def _banner(self, missing: Sequence[str]) -> None:
         """Say what a session lacks; nothing where it is whole."""
-        text = "\n".join(("Read-only: results can be looked at, not run again.", *missing))
-        self.banner.value = line(text) if missing else ""
+        lines = ("Read-only: results can be looked at, not run again.", *missing)
+        self.banner.value = line("\n".join(lines)) if missing else ""
         self.banner.layout.display = None if missing else "none"
 
     def _drop(self, slot: str) -> None:

@@ -43,6 +43,15 @@ export async function form({ model, el, signal }) {
     send({ _values: gather(), _errors: errors });
   };
 
+  // While typing an error only goes: one that came would move the buttons away from the pointer,
+  // and so would one that went when the field is left for them.
+  /** @param {Field} field */
+  const typed = (field) => {
+    if (!model.get("_errors")?.[field.name] || problem(field, read(field))) return;
+    const { [field.name]: _gone, ...left } = model.get("_errors");
+    send({ _values: gather(), _errors: left });
+  };
+
   /** @param {Field} field */
   const control = (field) => {
     const id = `cw-${serial}-${field.name}`;
@@ -51,6 +60,7 @@ export async function form({ model, el, signal }) {
       name: field.name,
       "aria-describedby": `${id}-help ${id}-error`,
       onchange: () => changed(field),
+      oninput: () => typed(field),
     };
     if (field.kind === "choice") {
       const options = field.options.map((one) => h("option", { value: one.value }, one.label));
@@ -103,7 +113,7 @@ export async function form({ model, el, signal }) {
   const judge = () => {
     const errors = model.get("_errors") ?? {};
     for (const [name, { row, input, error }] of Object.entries(parts)) {
-      error.textContent = errors[name] ? `${name} ${errors[name]}` : "";
+      error.textContent = errors[name] ?? "";
       error.hidden = !errors[name];
       row.classList.toggle("cw-bad", Boolean(errors[name]));
       input.setAttribute("aria-invalid", String(Boolean(errors[name])));

@@ -47,9 +47,9 @@ export function problem(field, raw) {
   const text = String(raw).trim();
   if (!text) {
     if (field.optional) return "";
-    return `must be ${expected(field)}, got nothing; fill it in${field.default ? `, e.g. ${field.default}` : ""}`;
+    return `${field.name} must be ${expected(field)}, got nothing; fill it in${field.default ? `, e.g. ${field.default}` : ""}`;
   }
-  const wrong = `must be ${expected(field)}, got ${text}; `;
+  const wrong = `${field.name} must be ${expected(field)}, got ${text}; `;
   const remedy = field.default === "" ? "correct it" : `e.g. ${field.default}`;
   if (field.kind === "whole" && !WHOLE.test(text)) return wrong + remedy;
   if (field.kind === "number" && !NUMBER.test(text)) return wrong + remedy;
