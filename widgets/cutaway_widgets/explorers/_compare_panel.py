@@ -6,7 +6,7 @@ from typing import Any
 import ipywidgets
 
 from cutaway.policy import Policy
-from cutaway_widgets.explorers._layout import line
+from cutaway_widgets.explorers._layout import end, line
 from cutaway_widgets.explorers._open_panel import keep_fields, model_fields
 from cutaway_widgets.form import Form
 
@@ -48,4 +48,4 @@ class ComparePanel:
         for stop in self._stops:
             stop()
         for one in (self.form, self.text, self.box):
-            one.close()
+            end(one)

@@ -46,3 +46,14 @@ def side_and_main(side: Sequence[Any], main: Sequence[Any]) -> ipywidgets.Box:
     )  # fmt: skip
     body.add_class("cw-bench-body")
     return body
+
+
+def end(widget: Any) -> None:
+    """Close a widget, or what else can be closed, and all in it; layouts too, which ipywidgets forgets."""
+    for one in getattr(widget, "children", ()):
+        end(one)
+    own = [getattr(widget, name, None) for name in ("layout", "style")]
+    widget.close()
+    for one in own:
+        if isinstance(one, ipywidgets.Widget):
+            one.close()

@@ -10,7 +10,7 @@ from cutaway.model import Sites
 from cutaway.model.card import byte_count, bytes_text
 from cutaway_widgets.explorers import _filter_views as words
 from cutaway_widgets.explorers import _work as work
-from cutaway_widgets.explorers._layout import line
+from cutaway_widgets.explorers._layout import end, line
 from cutaway_widgets.explorers._lens_fields import arguments, lens_fields
 from cutaway_widgets.form import Field, Form
 from cutaway_widgets.site_tree import SiteTree
@@ -86,7 +86,7 @@ class LensPanel:
         for stop in self._stops:
             stop()
         for one in (*self.parts, self.box):
-            one.close()
+            end(one)
 
     def _show(self, chosen: Lens) -> None:
         names = tuple(one.name for one in self._lenses)

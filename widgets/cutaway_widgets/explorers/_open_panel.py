@@ -10,6 +10,7 @@ from cutaway.data import Dataset
 from cutaway.model import Model
 from cutaway.policy import Policy
 from cutaway_widgets.explorers import _work as work
+from cutaway_widgets.explorers._layout import end
 from cutaway_widgets.explorers._work import Opened
 from cutaway_widgets.form import Field, Form
 
@@ -160,5 +161,4 @@ class OpenPanel:
         """Stop listening, and end the form."""
         for stop in self._stops:
             stop()
-        self.form.close()
-        self.box.close()
+        end(self.box)

@@ -13,7 +13,7 @@ from cutaway_widgets._link import one_line
 from cutaway_widgets.actions import Action, Actions
 from cutaway_widgets.explorers import _filter_views as words
 from cutaway_widgets.explorers._differences import differences_text, filter_differences
-from cutaway_widgets.explorers._layout import line
+from cutaway_widgets.explorers._layout import end, line
 from cutaway_widgets.explorers._lens_fields import signature_text
 from cutaway_widgets.explorers._result_views import Shown, views_of
 from cutaway_widgets.explorers._scene import Scene
@@ -49,9 +49,10 @@ class Card:
 
     def close(self) -> None:
         """End its views."""
-        for one in (*self.shown.parts, self.head):
+        for one in self.shown.parts:
             one.close()
-        self.shown.box.close()
+        end(self.shown.box)
+        end(self.head)
 
 
 class Results:
@@ -193,9 +194,10 @@ class Results:
             return
         self._cards.remove(card)
         box = self._boxes.pop(id(card))
+        self._known.pop(card.name, None)
         self._draw()
         card.close()
-        box.close()
+        end(box)
 
     def _draw(self) -> None:
         boxes = [self._boxes[id(one)] for one in self._cards]
@@ -205,8 +207,8 @@ class Results:
         """End every card."""
         for one in list(self._cards):
             self._end(one)
-        self._nothing.close()
-        self.box.close()
+        end(self._nothing)
+        end(self.box)
 
 
 def title_of(name: str, result: Result) -> str:

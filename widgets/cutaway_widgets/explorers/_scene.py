@@ -6,6 +6,7 @@ from cutaway.core import Index, Result
 from cutaway.data import Dataset, thumbnail_atlas
 from cutaway.model import Predictions
 from cutaway_widgets._link import Link
+from cutaway_widgets.explorers._layout import end
 
 
 class Scene:
@@ -57,5 +58,5 @@ class Scene:
     def close(self) -> None:
         """End the links that were made here."""
         for one in self._links.values():
-            one.close()
+            end(one)
         self._links.clear()

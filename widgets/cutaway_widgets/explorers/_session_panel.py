@@ -12,7 +12,7 @@ from cutaway.policy import Policy
 from cutaway_widgets.actions import Action, Actions
 from cutaway_widgets.download import Download
 from cutaway_widgets.explorers import _work as work
-from cutaway_widgets.explorers._layout import line
+from cutaway_widgets.explorers._layout import end, line
 from cutaway_widgets.form import Field, Form
 
 _NAME = re.compile(r"[\w][\w .-]{0,79}")
@@ -96,7 +96,7 @@ class SessionPanel:
         for stop in self._stops:
             stop()
         for one in (*self.parts, self.box):
-            one.close()
+            end(one)
 
     def _save_as(self, values: Mapping[str, Any]) -> None:
         name = values["name"]

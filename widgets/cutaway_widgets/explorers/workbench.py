@@ -18,7 +18,7 @@ from cutaway_widgets.explorers import _files as files
 from cutaway_widgets.explorers import _filter_views as words
 from cutaway_widgets.explorers import _work as work
 from cutaway_widgets.explorers._compare_panel import ComparePanel
-from cutaway_widgets.explorers._layout import heading, line, side_and_main
+from cutaway_widgets.explorers._layout import end, heading, line, side_and_main
 from cutaway_widgets.explorers._lens_panel import LensPanel
 from cutaway_widgets.explorers._open_panel import OpenPanel
 from cutaway_widgets.explorers._results import Results, rows_of
@@ -97,9 +97,10 @@ class Workbench(Strict, ipywidgets.VBox):
             self.job.unobserve(self._working, "status")
         if self._parts:
             self.job.cancel()
-        for one in self._parts:
-            one.close()
+        own = [*self._parts, *self.children, self.layout, self.samples] if self._parts else ()
         self._parts = ()
+        for one in own:
+            end(one)
         super().close()
 
     def _build(self) -> None:
@@ -129,7 +130,7 @@ class Workbench(Strict, ipywidgets.VBox):
         )  # fmt: skip
         self._parts = (
             self.guide, self.open_panel, self.lens_panel, self.compare_panel, self.session_panel,
-            self.results, self.progress, self.tabs, self.scene, self.samples,
+            self.results, self.progress, self.tabs, self.scene,
         )  # fmt: skip
         self.guide.on_example(self.example)
         self.samples.on_selection(self._selected)
