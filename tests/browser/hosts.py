@@ -64,7 +64,10 @@ def running(command, port, log):
 def voila(browser, folder, notebook="dashboard.ipynb", ready=FIRST):
     """A notebook in Voilà, as ``cutaway serve`` starts it; up once `ready` (CSS) is there."""
     port = serve.free_port(8900)
-    command = serve.voila_command(serve.notebooks_folder() / notebook, port)
+    # What a page saves lies beside its notebook: in a copy.
+    notebooks = folder / "notebooks"
+    shutil.copytree(serve.notebooks_folder(), notebooks)
+    command = serve.voila_command(notebooks / notebook, port)
     with running(command, port, folder / "voila.log"):
         page = Page(browser)
         page.page.goto(f"http://{serve.ADDRESS}:{port}/", timeout=120_000)

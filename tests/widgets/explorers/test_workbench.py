@@ -252,6 +252,14 @@ class TestCompare:
         pair.results.cards[1].head.press("close")
         assert names(pair) == ["screen-2"]
 
+    def test_the_first_one_stays_when_others_came_since(self, bench):
+        run(open_digits(bench), "conv1")
+        run(bench, "conv2")
+        bench.lens_panel.tree.pick(["conv1"])
+        bench.compare_panel.form.set_values(model="lenet5-digits-noisy")
+        bench.compare_panel.form.send()
+        assert names(bench) == ["screen and screen-3", "screen", "screen-3"]
+
     def test_needs_layers_and_says_so(self, bench):
         open_digits(bench)
         bench.compare_panel.form.send()

@@ -49,7 +49,7 @@ def side_and_main(side: Sequence[Any], main: Sequence[Any]) -> ipywidgets.Box:
 
 
 def end(widget: Any) -> None:
-    """Close a widget, or what else can be closed, and all in it; layouts too, which ipywidgets forgets."""
+    """Close a widget, or what else can be closed, and all in it, layouts too."""
     for one in getattr(widget, "children", ()):
         end(one)
     own = [getattr(widget, name, None) for name in ("layout", "style")]

@@ -37,6 +37,8 @@ class Card:
         Its views.
     about : frozenset of str
         Slots that it shows; it goes when one of them goes.
+    place : ipywidgets.VBox
+        Where it stands.
     kept : bool
         Whether newer results leave it alone.
     """
@@ -45,6 +47,7 @@ class Card:
     head: Actions
     shown: Shown
     about: frozenset[str]
+    place: Any
     kept: bool = False
 
     def close(self) -> None:
@@ -73,13 +76,17 @@ class Results:
     def __init__(self, scene: Scene, lock: Any, drop: Callable[[str], None], empty: str) -> None:
         self._scene, self._lock, self._drop = scene, lock, drop
         self._cards: list[Card] = []
-        self._boxes: dict[int, Any] = {}
+        # A host draws anew every child behind one that goes or moves: so children only ever come
+        # at the end, empty places are used again, and the order is a matter of style.
+        self._places: list[Any] = []
+        self._free: list[Any] = []
         self._known: dict[str, Result] = {}
         self._nothing = ipywidgets.HTML(layout=ipywidgets.Layout(width="100%"))
         self.box = ipywidgets.Box(
+            [self._nothing],
             layout=ipywidgets.Layout(
                 display="flex", flex_flow="row wrap", width="100%", align_items="flex-start"
-            )
+            ),
         )
         self.say(empty)
         self._draw()
@@ -113,6 +120,11 @@ class Results:
         spare = [one for one in self._cards if not one.kept and one.about == {one.name}]
         for one in spare[BESIDE:]:
             self._drop(one.name)
+
+    def front(self, name: str) -> None:
+        """Put the card of a slot before all others, so that it stays open the longest."""
+        self._cards.sort(key=lambda card: card.about != {name})
+        self._draw()
 
     def compare(self, names: tuple[str, str], results: tuple[Result, Result]) -> None:
         """Show what differs between two results; goes with either of them."""
@@ -165,19 +177,26 @@ class Results:
         except Exception as error:  # noqa: BLE001 - the card is the place to say so
             head.error = one_line(error)
             shown = Shown(ipywidgets.VBox([]), [])
-        card = Card(name, head, shown, about)
+        card = Card(name, head, shown, about, self._place(head, shown.box, whole=len(about) > 1))
         head.on_click("close", lambda: self._close(card))
         head.on_click("keep", lambda: self._keep(card))
         self._cards.insert(0, card)
-        whole = len(about) > 1
-        self._boxes[id(card)] = box = ipywidgets.VBox(
-            [head, shown.box],
-            layout=ipywidgets.Layout(
-                flex="1 1 100%" if whole else "1 1 460px", min_width="0", margin="0 8px 8px 0"
-            ),
-        )
-        box.add_class("cw-bench-card")
         self._draw()
+
+    def _place(self, head: Any, box: Any, *, whole: bool) -> Any:
+        """A place for a card: an empty one, else a new one at the end."""
+        if self._free:
+            place = self._free.pop()
+        else:
+            place = ipywidgets.VBox()
+            place.add_class("cw-bench-card")
+            self._places.append(place)
+        flex = "1 1 100%" if whole else "1 1 460px"
+        place.layout.flex = flex
+        place.layout.min_width = "0"
+        place.layout.margin = "0 8px 8px 0"
+        place.children = [head, box]
+        return place
 
     def _close(self, card: Card) -> None:
         if card.about == {card.name}:
@@ -193,21 +212,26 @@ class Results:
         if card not in self._cards:
             return
         self._cards.remove(card)
-        box = self._boxes.pop(id(card))
         self._known.pop(card.name, None)
+        card.place.children = ()
+        self._free.append(card.place)
         self._draw()
         card.close()
-        end(box)
 
     def _draw(self) -> None:
-        boxes = [self._boxes[id(one)] for one in self._cards]
-        self.box.children = boxes or [self._nothing]
+        for order, card in enumerate(self._cards):
+            card.place.layout.order = str(order)
+            card.place.layout.display = None
+        for place in self._free:
+            place.layout.display = "none"
+        self._nothing.layout.display = "none" if self._cards else None
+        if len(self.box.children) <= len(self._places):
+            self.box.children = (self._nothing, *self._places)
 
     def close(self) -> None:
         """End every card."""
         for one in list(self._cards):
             self._end(one)
-        end(self._nothing)
         end(self.box)
 
 

@@ -231,8 +231,10 @@ class Workbench(Strict, ipywidgets.VBox):
             if other.predictions is not None:
                 slot = work.free_name(self.workspace, "predictions")
                 self.workspace.results[slot] = other.predictions
-            names = (self._put(name, first), self._put(name, second))
-            self.results.compare(names, (first, second))
+            a = self._put(name, first)
+            self.results.front(a)
+            b = self._put(name, second)
+            self.results.compare((a, b), (first, second))
 
     def _put(self, name: str, result: Result) -> str:
         """Put a result into the workspace, once; returns its slot."""
