@@ -209,7 +209,15 @@ def test_the_next_step_is_the_first_not_done(done, states):
     assert [one.state for one in found] == states
 
 
-def test_free_names_count_on():
-    space = SimpleNamespace(results={"screen": 1, "screen-2": 2})
-    assert work.free_name(space, "screen") == "screen-3"
-    assert work.free_name(space, "project") == "project"
+@pytest.mark.parametrize(
+    ("taken", "free"),
+    [
+        ((), "screen"),
+        (("predictions", "screening", "screen-x"), "screen"),
+        (("screen",), "screen-2"),
+        (("screen-2",), "screen-3"),
+        (("screen", "screen-9"), "screen-10"),
+    ],
+)
+def test_free_names_count_on_and_fill_no_gap(taken, free):
+    assert work.free_name(SimpleNamespace(results=dict.fromkeys(taken)), "screen") == free

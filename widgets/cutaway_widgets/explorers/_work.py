@@ -196,11 +196,15 @@ def planned_bytes(tree: Sites, picked: tuple[str, ...], n: int) -> int:
 
 
 def free_name(workspace: Workspace, name: str) -> str:
-    """The first of "screen", "screen-2", … that no result has."""
-    number = 1
-    while (found := name if number == 1 else f"{name}-{number}") in workspace.results:
-        number += 1
-    return found
+    """A name after those of "screen", "screen-2", … that are taken; a gap is not filled again."""
+    taken = [0]
+    for one in workspace.results:
+        head, _, number = one.rpartition("-")
+        if one == name:
+            taken.append(1)
+        elif head == name and number.isdecimal():
+            taken.append(int(number))
+    return name if max(taken) == 0 else f"{name}-{max(taken) + 1}"
 
 
 def begin_anew(workspace: Workspace) -> None:
