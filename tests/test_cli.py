@@ -5,6 +5,7 @@ import pytest
 
 from cutaway import cli, serve
 from cutaway.filters import FilterScreen
+from cutaway.projection import Projection
 
 
 def run(*arguments):
@@ -18,11 +19,11 @@ def test_help_lists_the_commands(capsys):
         cli.main(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for command in ("serve", "lab", "models", "sites", "screen"):
+    for command in ("serve", "lab", "models", "sites", "screen", "project"):
         assert command in text
 
 
-@pytest.mark.parametrize("command", ["serve", "lab", "models", "sites", "screen"])
+@pytest.mark.parametrize("command", ["serve", "lab", "models", "sites", "screen", "project"])
 def test_every_command_has_help_seed_and_out(command, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main([command, "--help"])
@@ -73,6 +74,25 @@ def test_screen_runs_on_a_real_model_and_saves(tmp_path):
     assert len(screen.rows) == 200
     assert set(screen.filters["site"]) == {"conv1"}
     assert "conv1" in done.stdout
+
+
+def test_project_runs_on_a_real_model_and_saves(tmp_path, capsys):
+    out = tmp_path / "points.zip"
+    arguments = ["project", "lenet5-digits", "--split", "test", "--limit", "50", "--out", str(out)]
+    assert cli.main([*arguments, "--method", "tsne", "--seed", "3"]) == 0
+    points = Projection.load(out)
+    assert (points.method, points.origin.seed, len(points.rows)) == ("tsne", 3, 50)
+    assert points.origin.site == "conv1, conv2"
+    assert "by tsne of 50 components" in capsys.readouterr().out
+
+
+def test_a_page_is_one_of_ours_or_a_path(tmp_path):
+    assert serve.page("dashboard") == serve.notebooks_folder() / "dashboard.ipynb"
+    (tmp_path / "mine.ipynb").write_text("{}")
+    assert serve.page(tmp_path / "mine.ipynb") == tmp_path / "mine.ipynb"
+    for wrong in ("dashbord", "../notebooks/dashboard", tmp_path, tmp_path / "mine.txt"):
+        with pytest.raises(FileNotFoundError, match="page must be one of dashboard.* or the path"):
+            serve.page(wrong)
 
 
 def test_a_taken_port_leads_to_the_next_one():

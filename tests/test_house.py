@@ -30,8 +30,9 @@ MAY_IMPORT = {
     "workspace": {"core", "session"},  # save() and the digest of what an opened one awaits
     "session": {"core", "data", "model", "lenses", "policy", "workspace"} | LENSES,
     "reproduce": {"core", "data", "model", "lenses", "workspace"} | LENSES,
-    "serve": {"policy"},
-    "cli": {"core", "serve", "lenses", "session", "workspace", "plots", "", "data", "model"}
+    "serve": set(),
+    "team": {"policy", "serve"},
+    "cli": {"core", "serve", "team", "lenses", "session", "workspace", "plots", "", "data", "model"}
     | LENSES,
     "__init__": {"core", "data", "model", "lenses", "plots", "policy", "reproduce", "session"}
     | {"workspace"}

@@ -97,3 +97,70 @@ def test_save_and_open_give_results_and_selection_back(tmp_path, screen):
 def test_a_folder_that_is_no_workspace_is_refused(tmp_path):
     with pytest.raises(ValueError, match="path must be a saved workspace, got .*; save one with"):
         ct.open_workspace(tmp_path)
+
+
+def edit(unit):
+    return (ct.Zero("conv1", unit),)
+
+
+def test_edits_are_undone_and_redone_step_by_step():
+    workspace, heard = ct.Workspace(), []
+    workspace.listen(lambda *change: heard.append(change), "edits")
+    assert not workspace.can_undo
+    assert not workspace.undo()
+    workspace.edits = edit(1)
+    workspace.edits = edit(2)
+    assert workspace.undo()
+    assert workspace.edits == edit(1)
+    assert workspace.undo()
+    assert workspace.edits is None
+    assert not workspace.can_undo
+    assert workspace.redo()
+    assert workspace.edits == edit(1)
+    assert workspace.can_redo
+    assert [(old, new) for _, old, new in heard] == [
+        (None, edit(1)), (edit(1), edit(2)), (edit(2), edit(1)), (edit(1), None), (None, edit(1)),
+    ]  # fmt: skip
+
+
+def test_a_new_edit_ends_what_could_be_redone():
+    workspace = ct.Workspace()
+    workspace.edits = edit(1)
+    workspace.undo()
+    workspace.edits = edit(2)
+    assert not workspace.can_redo
+    assert not workspace.redo()
+    workspace.undo()
+    assert workspace.edits is None
+
+
+def test_only_edits_are_undone():
+    workspace = ct.Workspace()
+    workspace.edits = edit(1)
+    workspace.selection = Selection((3,))
+    workspace.model = "m"
+    workspace.undo()
+    assert (workspace.edits, workspace.selection, workspace.model) == (None, Selection((3,)), "m")
+
+
+def test_the_history_of_edits_is_bounded():
+    workspace = ct.Workspace()
+    for unit in range(150):
+        workspace.edits = edit(unit)
+    steps = 0
+    while workspace.undo():
+        steps += 1
+    assert steps == 100
+    assert workspace.edits == edit(49)
+
+
+def test_named_selections_are_slots_too():
+    workspace, heard = ct.Workspace(), []
+    workspace.listen(lambda name, _old, _new: heard.append(name))
+    workspace.selections["odd"] = Selection((3,))
+    del workspace.selections["odd"]
+    assert heard == ["selections.odd", "selections.odd"]
+    with pytest.raises(KeyError):
+        del workspace.selections["odd"]
+    with pytest.raises(TypeError, match=r"selections\['x'\] must be a Selection, got int"):
+        workspace.selections["x"] = 3

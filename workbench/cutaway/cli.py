@@ -1,4 +1,4 @@
-"""The command line: ``cutaway lab | serve | models | sites | screen``.
+"""The command line: ``cutaway lab | serve | models | sites | screen | project``.
 
 Heavy imports wait until a command needs them, so that ``--help`` answers at once.
 """
@@ -37,28 +37,89 @@ def _parser() -> argparse.ArgumentParser:
         host = add(name, run, text)
         host.add_argument("--port", type=int, default=port, help=f"first port tried ({port})")
         host.add_argument("--no-browser", action="store_true", help="do not open a browser")
+        if name == "serve":
+            _add_team(host)
     add("models", _models, "list the sample models with their measured accuracy")
     sites = add("sites", _sites, "list where a model's activations can be read")
     screen = add("screen", _screen, "find filters that set a few samples apart")
-    for one in (sites, screen):
+    project = add("project", _project, "show samples as points: PCA, UMAP or t-SNE")
+    for one in (sites, screen, project):
         one.add_argument("model", help="sample model, or folder of a Hugging Face model")
         one.add_argument("data", nargs="?", help="sample data, image folder or file of texts")
-    screen.add_argument("--sites", help="glob of sites (default: every convolution)")
-    screen.add_argument("--split", help="split of the data, e.g. train or test")
-    screen.add_argument("--limit", type=int, help="use this many samples, drawn by a fixed seed")
-    screen.add_argument("--max-bytes", default="1GB", help="most memory to keep (default 1GB)")
+    for one in (screen, project):
+        one.add_argument("--sites", help="glob of sites (default: every convolution)")
+        one.add_argument("--split", help="split of the data, e.g. train or test")
+        one.add_argument("--limit", type=int, help="use this many samples, drawn by a fixed seed")
+        one.add_argument("--max-bytes", default="1GB", help="most memory to keep (default 1GB)")
+    project.add_argument("--method", choices=("pca", "umap", "tsne"), default="pca")
     return parser
+
+
+_TEAM = """\
+For a team: a fixed list of models, one folder, a token, and bounds on every kernel. Each visit gets
+a kernel of its own, so nobody sees another's state. Nothing is unpickled, and no code is taken from
+a browser. Put a proxy with TLS before it where the network is not trusted. A closed or idle page
+loses what it did: sessions are kept by saving them.
+"""
+
+
+def _add_team(host: argparse.ArgumentParser) -> None:
+    host.add_argument("--page", help="page of ours (dashboard, …) or path of a notebook")
+    team = host.add_argument_group("team", _TEAM)
+    team.add_argument("--team", action="store_true", help="serve a team, with these bounds:")
+    team.add_argument("--models", help="names of sample models, with commas (default: all)")
+    team.add_argument("--folder", type=Path, help="the only folder to open files of (default: no)")
+    team.add_argument("--token", help="secret that visitors give, or auto (default: auto)")
+    team.add_argument("--memory", help="of one kernel, 1GB or more (default: 4GB)")
+    team.add_argument("--idle", help="end a kernel without messages for so long (default: 20m)")
+    team.add_argument("--ip", help="address to listen at, e.g. 0.0.0.0 (default: 127.0.0.1)")
 
 
 def _serve(arguments: argparse.Namespace) -> int:
     from cutaway import serve
 
-    port = serve.free_port(arguments.port)
-    if port != arguments.port:
-        print(f"cutaway: port {arguments.port} is taken, using {port}", flush=True)
+    if arguments.team:
+        return _serve_team(arguments)
+    for name in ("models", "folder", "token", "memory", "idle", "ip"):
+        if getattr(arguments, name) is not None:
+            raise ValueError(f"--{name} must come with --team, got it alone; add --team")
+    page = serve.page(arguments.page or "dashboard")
+    port = _free_port(arguments.port, serve.ADDRESS)
     print("cutaway: starting Voilà (Ctrl-C stops it)", flush=True)
-    command = serve.voila_command(serve.notebooks_folder() / "dashboard.ipynb", port)
+    command = serve.voila_command(page, port)
     return serve.run_host(command, f"http://{serve.ADDRESS}:{port}/", _say_ready)
+
+
+def _serve_team(arguments: argparse.Namespace) -> int:
+    import cutaway_samples
+    from cutaway import serve, team
+
+    ip = arguments.ip or serve.ADDRESS
+    names = arguments.models or ",".join(cutaway_samples.names())
+    token = arguments.token or "auto"
+    offer = team.Team(
+        models=tuple(one.strip() for one in names.split(",") if one.strip()),
+        folder=arguments.folder,
+        token=secrets.token_hex(16) if token == "auto" else token,  # noqa: S105 - the word auto
+        memory=team.bytes_of(arguments.memory or "4GB"),
+        idle=team.seconds_of(arguments.idle or "20m"),
+    )
+    notebook = serve.page(arguments.page or team.usual_page())
+    port = _free_port(arguments.port, ip)
+    with team.page_folder(notebook, offer.models) as page:
+        print("cutaway: starting Voilà for a team (Ctrl-C stops it)", flush=True)
+        command = offer.command(page, port, ip)
+        url = f"http://{ip}:{port}/?token={offer.token}"
+        return serve.run_host(command, url, _say_ready, environment=offer.environment())
+
+
+def _free_port(first: int, address: str) -> int:
+    from cutaway import serve
+
+    port = serve.free_port(first, address)
+    if port != first:
+        print(f"cutaway: port {first} is taken, using {port}", flush=True)
+    return port
 
 
 def _lab(arguments: argparse.Namespace) -> int:
@@ -116,6 +177,39 @@ def _screen(arguments: argparse.Namespace) -> int:
     import cutaway as ct
     from cutaway.core import part
 
+    with _progress("screen") as tick:
+        acts = _captured(arguments, part(tick, 0.0, 0.3))
+        screen = ct.screen_filters(acts, seed=arguments.seed, tick=part(tick, 0.3, 1.0))
+    print(screen.filters.head(10).to_string(index=False))
+    print(screen.samples.head(10).to_string(index=False))
+    return _saved(screen, arguments)
+
+
+def _project(arguments: argparse.Namespace) -> int:
+    import cutaway as ct
+    from cutaway.core import part
+
+    with _progress("project") as tick:
+        acts = _captured(arguments, part(tick, 0.0, 0.3))
+        points = ct.project(
+            acts, method=arguments.method, seed=arguments.seed, tick=part(tick, 0.3, 1.0)
+        )
+    print(repr(points))
+    print(points.to_frame().head(10).to_string())
+    return _saved(points, arguments)
+
+
+def _saved(result: Any, arguments: argparse.Namespace) -> int:
+    if arguments.out:
+        result.save(arguments.out)
+        print(f"cutaway: saved {arguments.out}")
+    return 0
+
+
+def _captured(arguments: argparse.Namespace, tick: Callable[[float, str], None]) -> Any:
+    """Activations of the sites that were asked for."""
+    import cutaway as ct
+
     model = ct.load_model(arguments.model)
     source = arguments.data or _own_data(arguments.model)
     data = ct.load_data(source, split=arguments.split, limit=arguments.limit)
@@ -129,18 +223,9 @@ def _screen(arguments: argparse.Namespace) -> int:
                 f"--sites must be given for {model.name}, which has no convolutions, got none; "
                 f"`cutaway sites {arguments.model}` lists them"
             )
-    with _progress("screen") as tick:
-        acts = ct.capture(
-            model, data, chosen, max_bytes=arguments.max_bytes, pool=8, tick=part(tick, 0.0, 0.3),
-            show=_say,
-        )  # fmt: skip
-        screen = ct.screen_filters(acts, seed=arguments.seed, tick=part(tick, 0.3, 1.0))
-    print(screen.filters.head(10).to_string(index=False))
-    print(screen.samples.head(10).to_string(index=False))
-    if arguments.out:
-        screen.save(arguments.out)
-        print(f"cutaway: saved {arguments.out}")
-    return 0
+    return ct.capture(
+        model, data, chosen, max_bytes=arguments.max_bytes, pool=8, tick=tick, show=_say
+    )
 
 
 def _own_data(model: str) -> str:

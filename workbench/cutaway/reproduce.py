@@ -1,6 +1,7 @@
 """Python source that makes results again: load, capture, run, and compare the digests."""
 
 import inspect
+import keyword
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -105,7 +106,7 @@ class _Script:
         plain = f"_{plain}" if plain[0].isdigit() else plain
         taken = {*self.names.values(), "ct", "same"}
         name, count = plain, 1
-        while name in taken or not name.isidentifier():
+        while name in taken or keyword.iskeyword(name):
             count += 1
             name = f"{plain}_{count}"
         self.names[key] = name
@@ -119,19 +120,21 @@ class _Script:
         name = self.variable(key, slot)
         if given is None:
             self.lines += [
-                f"# SUPPLY the {slot} {_said(title)} (digest {known}): it was a live object",
+                _comment(f"SUPPLY the {slot} {title!r} (digest {known}): it was a live object"),
                 f"{name} = None",
             ]
         else:
             arguments = {
                 one: tuple(value) if isinstance(value, list) else value
                 for one, value in given.items()
-                if one != "source"
+                if one not in {"source", "trust"}
             }
+            if given.get("trust"):
+                self.lines.append(_comment("needs trust=True: this file can run code when read"))
             self.lines.append(_call(name, f"load_{slot}", [repr(given["source"])], arguments))
         inner = "index.digest" if slot == "data" else "digest"
         got = f"{name} and {name}.{inner}" if given is None else f"{name}.{inner}"
-        self.lines += [f"same({_said(name)}, {got}, {known!r})", ""]
+        self.lines += [f"same({name!r}, {got}, {known!r})", ""]
         return name
 
     def model(self, origin: Origin) -> str:
@@ -150,9 +153,9 @@ class _Script:
         if capture is None:
             name = self.variable(key, "acts")
             self.lines += [
-                f"# SUPPLY the activations of {_said(origin.site)}; no capture made them",
+                _comment(f"SUPPLY the activations of {origin.site!r}; no capture made them"),
                 f"{name} = None",
-                f"same({_said(name)}, {name} and {name}.rows.digest, {origin.rows!r})",
+                f"same({name!r}, {name} and {name}.rows.digest, {origin.rows!r})",
                 "",
             ]
             return name
@@ -171,25 +174,26 @@ class _Script:
         made = _functions().get(origin.function)
         if made is None:
             self.lines += [
-                f"# LEFT OUT {_said(wish)}: the inputs of {origin.function} are not recorded",
+                _comment(f"LEFT OUT {wish!r}: the inputs of {origin.function} are not recorded"),
                 "",
             ]
             return
-        arguments, options = self.arguments(origin, made)
+        arguments, options = self.arguments(result, made)
         name = self.variable(f"result {wish} {result.digest}", wish)
         versions = ", ".join(f"{one} {value}" for one, value in origin.versions.items())
         self.lines += [
-            f"# {wish}: {origin.caption()}".replace("\n", " "),
-            f"# made with {versions}",
+            _comment(f"{wish}: {origin.caption()}"),
+            _comment(f"made with {versions}"),
             _call(name, origin.function, arguments, options),
-            f"same({_said(name)}, {name}.digest, {result.digest!r})",
+            f"same({name!r}, {name}.digest, {result.digest!r})",
             "",
         ]
 
     def arguments(
-        self, origin: Origin, made: Callable[..., Result]
+        self, result: Result, made: Callable[..., Result]
     ) -> tuple[list[str], dict[str, Any]]:
         """Positional arguments as code, and keyword ones as values."""
+        origin = result.origin
         inputs = {
             "acts": self.activations, "rows": self.activations, "model": self.model,
             "data": self.data,
@@ -198,15 +202,16 @@ class _Script:
         options: dict[str, Any] = {}
         known = dict(origin.parameters) | {"seed": origin.seed}
         known["batch_size"] = origin.given.get("batch_size")
+        known.setdefault("ids", result.rows.ids.tolist())
         for name, one in inspect.signature(made).parameters.items():
-            keyword = one.kind is inspect.Parameter.KEYWORD_ONLY
-            if not keyword and name in inputs:
+            named = one.kind is inspect.Parameter.KEYWORD_ONLY
+            if not named and name in inputs:
                 positional.append(inputs[name](origin))
             elif name == "edits":
                 positional.append(_edits(known[name]))
             elif name == "labels" and known.get(name) is not None:
                 options[name] = _Code(f"{self.data(origin)}.labels")
-            elif not keyword:
+            elif not named:
                 positional.append(repr(known[name]))
             elif known.get(name) is not None:  # also what is the default today
                 options[name] = known[name]
@@ -233,7 +238,7 @@ def _functions() -> dict[str, Callable[..., Result]]:
 
 def _call(target: str, function: str, positional: list[str], options: Mapping[str, Any]) -> str:
     """One assignment, broken into lines where it is long."""
-    parts = [*positional, *(f"{name}={value!r}" for name, value in options.items())]
+    parts = [*positional, *(f"{_word(name)}={value!r}" for name, value in options.items())]
     line = f"{target} = ct.{function}({', '.join(parts)})"
     if len(line) <= _WIDE:
         return line
@@ -245,8 +250,10 @@ def _edits(edits: list[dict[str, Any]]) -> str:
     """Code of some edits, from their JSON."""
     made = []
     for one in edits:
-        rest = ", ".join(f"{name}={value!r}" for name, value in one.items() if name != "edit")
-        made.append(f"ct.{one['edit']}({rest})")
+        rest = ", ".join(
+            f"{_word(name)}={value!r}" for name, value in one.items() if name != "edit"
+        )
+        made.append(f"ct.{_word(one['edit'])}({rest})")
     return f"[{', '.join(made)}]"
 
 
@@ -268,6 +275,21 @@ def _chosen(workspace: Workspace) -> list[str]:
     return lines
 
 
-def _said(text: str) -> str:
-    """A string as code, on one line."""
-    return repr(" ".join(str(text).split()))
+def _comment(text: str) -> str:
+    """A comment of one line: names come from files, and no line break may turn one into code."""
+    return f"# {' '.join(text.split())}"
+
+
+def _word(name: object) -> str:
+    """A name that may stand in code.
+
+    Raises
+    ------
+    ValueError
+        If it is none: the origin of the result was not written by Cutaway.
+    """
+    if not (isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)):
+        raise ValueError(
+            f"origin must hold names of parameters, got {name!r}; the result's file was changed"
+        )
+    return name

@@ -8,14 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ADDRESS = "127.0.0.1"
 PORTS_TRIED = 50
 
 
-def free_port(first: int) -> int:
+def free_port(first: int, address: str = ADDRESS) -> int:
     """The first port from `first` on that nothing listens at on this machine.
 
     Raises
@@ -27,7 +27,7 @@ def free_port(first: int) -> int:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((ADDRESS, port))
+                probe.bind((address, port))
             except OSError:
                 continue
             return port
@@ -84,12 +84,33 @@ def host_environment() -> dict[str, str]:
     return os.environ | first
 
 
-def voila_command(notebook: Path, port: int) -> list[str]:
+def page(name: str | os.PathLike[str]) -> Path:
+    """Notebook of a page: one of ours by its name, else a path.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none; names ours.
+    """
+    folder = notebooks_folder()
+    ours = sorted(one.stem for one in folder.glob("*.ipynb"))
+    found = folder / f"{name}.ipynb" if name in ours else Path(name).resolve()
+    if found.suffix != ".ipynb" or not found.is_file():
+        raise FileNotFoundError(
+            f"page must be one of {', '.join(ours)} or the path of a notebook, got {str(name)!r}; "
+            "choose one of these"
+        )
+    return found
+
+
+def voila_command(
+    notebook: Path, port: int, *, ip: str = ADDRESS, tracebacks: bool = True
+) -> list[str]:
     """Command that serves one notebook as a page."""
     _require("voila")
     return [
         sys.executable, "-m", "voila", str(notebook), "--no-browser", f"--port={port}",
-        f"--Voila.ip={ADDRESS}", "--template=cutaway", "--show_tracebacks=True",
+        f"--Voila.ip={ip}", "--template=cutaway", f"--show_tracebacks={tracebacks}",
         "--Voila.log_level=ERROR",
     ]  # fmt: skip
 
@@ -122,7 +143,12 @@ def _require(module: str) -> str:
 
 
 def run_host(
-    command: Sequence[str], url: str, ready: Callable[[str], None], *, token: str = ""
+    command: Sequence[str],
+    url: str,
+    ready: Callable[[str], None],
+    *,
+    token: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> int:
     """Run a host until it ends or Ctrl-C; call `ready(url)` once when it answers.
 
@@ -136,6 +162,8 @@ def run_host(
         Gets the url.
     token : str
         Secret that JupyterLab asks for; given in the environment, which other users cannot read.
+    environment : mapping of str to str or None
+        Variables of the host; None: `host_environment`.
 
     Returns
     -------
@@ -143,12 +171,13 @@ def run_host(
         Exit status of the host; 0 after Ctrl-C.
     """
     secret = {"JUPYTER_TOKEN": token} if token else {}
-    port = int(url.split("/", 3)[2].rsplit(":", 1)[1])
-    process = subprocess.Popen(list(command), env=host_environment() | secret)
+    address, port = url.split("/", 3)[2].rsplit(":", 1)
+    given = host_environment() if environment is None else dict(environment)
+    process = subprocess.Popen(list(command), env=given | secret)
     # `kill` must end the host too; by default it would end this process and leave the host alone.
     before = signal.signal(signal.SIGTERM, _stop)
     try:
-        while process.poll() is None and not answers(port):
+        while process.poll() is None and not answers(int(port), address):
             time.sleep(0.1)
         if process.poll() is None:
             ready(url)
@@ -165,7 +194,7 @@ def _stop(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def answers(port: int) -> bool:
+def answers(port: int, address: str = ADDRESS) -> bool:
     """Whether something listens at this port of this machine."""
     with socket.socket() as probe:
-        return probe.connect_ex((ADDRESS, port)) == 0
+        return probe.connect_ex((address, port)) == 0

@@ -91,6 +91,7 @@ def _store(acts: Any) -> dict[str, str] | None:
 
 
 def _written(one: Result, folder: Path, file: str) -> dict[str, Any]:
+    _type(file, type(one).__name__)  # what could not be opened again is refused now
     one.save(folder / file)
     origin = one.origin
     return {

@@ -1,0 +1,154 @@
+"""Code that reproduces results, run in a process of its own."""
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import cutaway as ct
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def space():
+    workspace = ct.Workspace()
+    workspace.model = ct.load_model("lenet5-digits")
+    workspace.data = ct.load_data("digits", split="test", limit=60)
+    acts = ct.capture(workspace.model, workspace.data, ["conv*"], pool=4, show=None)
+    workspace.activations = acts
+    results = workspace.results
+    results["screen"] = ct.screen_filters(acts, k_max=2, labels=workspace.data.labels, seed=5)
+    results["class"] = ct.project(acts, site="conv2", seed=5)  # no word for a variable
+    results["predictions"] = ct.predict(workspace.model, workspace.data, batch_size=7)
+    workspace.edits = (ct.Zero("conv1", 2), ct.Steer("fc1", np.arange(120.0), by=2.0))
+    workspace.effect = ct.ablate(
+        workspace.model, workspace.data, workspace.edits, metric="loss", controls=3, seed=1
+    )
+    workspace.selection = ct.Selection((3, 4), of=workspace.data.index.digest)
+    workspace.selections["a b"] = workspace.selection
+    return workspace
+
+
+def test_all_of_a_workspace_comes_out_the_same_in_a_fresh_process(space):
+    code = ct.code_of(space)
+    done = run(f"{code}\nprint(screen.digest, class_2.digest, predictions.digest, effect.digest)")
+    assert done.returncode == 0, done.stderr
+    expected = [one.digest for one in space.results.values()] + [space.effect.digest]
+    assert done.stdout.split() == expected
+    assert code.count("ct.load_model(") == code.count("ct.capture(") == 1
+
+
+def test_one_result_is_enough_and_so_is_a_saved_one(space, tmp_path):
+    code = ct.code_of(space.results["screen"])
+    assert "ct.predict" not in code
+    space.results["screen"].save(tmp_path / "screen.zip")
+    from cutaway.filters import FilterScreen
+
+    assert ct.code_of(FilterScreen.load(tmp_path / "screen.zip")) == code
+    assert run(code).returncode == 0
+    space.save(tmp_path / "session")
+    assert ct.code_of(ct.open_workspace(tmp_path / "session")).count("same(") == 8
+
+
+def test_a_digest_that_differs_stops_the_script(space):
+    code = ct.code_of(space.results["class"])
+    wrong = (
+        code.replace("seed=5", "seed=5")
+        .replace("'conv2'", "'conv1'", 1)
+        .replace("site='conv2'", "site='conv1'")
+    )
+    done = run(wrong)
+    assert done.returncode == 1
+    assert "project must have digest" in done.stderr
+
+
+def test_two_models_and_two_captures_have_names_of_their_own(space):
+    both = ct.Workspace()
+    for name in ("lenet5-digits", "lenet5-digits-noisy"):
+        model = ct.load_model(name)
+        for pool in (2, 4):
+            acts = ct.capture(model, space.data, "conv1", pool=pool, show=None)
+            both.results[f"{name} {pool}"] = ct.project(acts)
+    assert len({one.origin.digest for one in both.results.values()}) == 4
+    code = ct.code_of(both)
+    assert code.count("ct.load_model(") == 2
+    assert code.count("ct.load_data(") == 1
+    assert code.count("ct.capture(") == 4
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_live_objects_are_to_be_supplied(space):
+    model = ct.load_model(space.model.module, name="mine\n\rimport os")
+    data = space.data.take(np.arange(20))
+    acts = ct.capture(model, data, "conv1", show=None)
+    code = ct.code_of(ct.project(acts))
+    lines = [one for one in code.splitlines() if one.startswith("# SUPPLY")]
+    assert len(lines) == 2
+    assert model.digest in lines[0]
+    assert "import os" not in code.splitlines()
+    done = run(code)
+    assert done.returncode == 1
+    assert f"model must have digest {model.digest}, got None" in done.stderr
+    ready = code.replace("model = None", "model = ct.load_model('lenet5-digits')").replace(
+        "data = None",
+        "import numpy as np; "
+        "data = ct.load_data('digits', split='test', limit=60).take(np.arange(20))",
+    )
+    assert run(ready).returncode == 0
+
+
+def test_activations_without_a_capture_are_to_be_supplied():
+    acts = ct.Activations.from_arrays({"a": np.random.default_rng(0).normal(size=(9, 3))})
+    code = ct.code_of(ct.project(acts))
+    assert "# SUPPLY the activations of 'a'; no capture made them" in code
+    compile(code, "code", "exec")
+
+
+def test_what_cannot_be_written_is_left_out_and_said(space):
+    groups = ct.feature_groups(space.model, space.model.example)
+    code = ct.code_of(groups)
+    assert "# LEFT OUT 'result': the inputs of feature_groups are not recorded" in code
+    assert run(code).returncode == 0
+
+
+def test_trust_is_never_written(tmp_path):
+    import torch
+
+    torch.save(torch.nn.Linear(3, 2), tmp_path / "net.pt")
+    workspace = ct.Workspace()
+    workspace.model = ct.load_model(tmp_path / "net.pt", trust=True)
+    code = ct.code_of(workspace)
+    assert "trust=True" not in code.replace("# needs trust=True", "")
+    assert "trust must be True" in run(code).stderr
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        {"parameters": {"edits": [{"edit": "x(); import os; os.x", "site": "a"}]}},
+        {"parameters": {"edits": [{"edit": "Zero", "site='a'); x(": "a"}]}},
+        {"given": {"model": {"source": "a", "name=0); x(": 1}, "data": None}},
+    ],
+)
+def test_a_forged_origin_writes_no_code_of_its_own(space, evil):
+    origin = dataclasses.replace(space.effect.origin, **evil)
+    forged = dataclasses.replace(space.effect, origin=origin)
+    with pytest.raises(ValueError, match="origin must hold names of parameters, got"):
+        ct.code_of(forged)
+
+
+def test_names_of_results_stay_in_comments(space):
+    workspace = ct.Workspace()
+    workspace.results["x\nimport os\r"] = space.results["class"]
+    assert "import os" not in [one.strip() for one in ct.code_of(workspace).splitlines()]
+
+
+def test_only_workspaces_and_results_have_code():
+    with pytest.raises(TypeError, match="what must be a Workspace or a Result, got int"):
+        ct.code_of(3)
