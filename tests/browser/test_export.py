@@ -36,10 +36,12 @@ def scene():
     job = cw.Job(inline=True)
     progress = cw.Progress(job, title="Screen")
     progress._status = {"state": "running", "fraction": 0.4, "name": "screen", "seconds": 2.0}
+    samples.keep("every tenth", [f"s{i:03d}" for i in range(0, N, 10)])
     chosen = ipywidgets.HTML("<p role='status'>No samples selected.</p>")
     return ipywidgets.VBox(
         [
             chosen,
+            cw.SelectionBar(samples),
             cw.Scatter(
                 points,
                 link=samples,
@@ -152,10 +154,27 @@ def brushing_is_alive(page, place):
     expect(summary(place, "table")).to_contain_text("none selected")
 
 
+def undo_is_alive(place):
+    """Undo and redo by keys, and kept selections as sets; after the lasso."""
+    canvas, bar = place.locator(".cw-scatter canvas.cw-over"), place.locator(".cw-selection")
+    for key, n in [("i", N - SMALL), ("Control+z", SMALL), ("Control+z", 0), ("Control+y", SMALL)]:
+        canvas.press(key)
+        bar.get_by_text(f"{n} of {N} samples selected").wait_for()
+    bar.get_by_role("button", name="and every tenth").click()
+    bar.get_by_text(f"{SMALL // 10} of {N} samples selected").wait_for()
+    expect(summary(place, "histogram")).to_contain_text(f"{SMALL // 10} selected")
+    bar.get_by_label("Name under which").fill("both")
+    bar.get_by_role("button", name="Keep").click()
+    bar.get_by_role("button", name="Undo").click()
+    bar.get_by_role("button", name="minus both").click()
+    bar.get_by_text(f"{SMALL - SMALL // 10} of {N} samples selected").wait_for()
+
+
 def test_a_file_offline_asks_for_itself_only_and_brushes(opened, saved):
     one = opened(saved.as_uri())
     drawn(one.page)
     brushing_is_alive(one.page, one.page)
+    undo_is_alive(one.page)
     snapshot(one.page, "export-selected")
     one.page.locator(".cw-scatter canvas.cw-over").press("Escape")
     expect(summary(one.page, "histogram")).to_contain_text("none selected")
@@ -167,6 +186,7 @@ def test_the_strictest_policy_that_allows_inline_code_is_enough(opened, saved):
     one = opened(SITE, answers=saved.read_text(encoding="utf-8"))
     drawn(one.page)
     brushing_is_alive(one.page, one.page)
+    undo_is_alive(one.page)
     assert one.requests == [SITE]
     assert one.errors == []
 
@@ -179,8 +199,45 @@ def test_a_sandboxed_frame_under_that_policy_is_enough(opened, saved):
     one = opened(SITE, answers=outer)
     frame = drawn(one.page.frame_locator("iframe"))
     brushing_is_alive(one.page, frame)
+    undo_is_alive(frame)
     assert [url for url in one.requests if url != "about:srcdoc"] == [SITE]
     assert one.errors == []
+
+
+def test_files_are_saved_from_a_file_and_under_the_strict_policy(opened, saved):
+    pages = [opened(saved.as_uri()), opened(SITE, answers=saved.read_text(encoding="utf-8"))]
+    for one in pages:
+        table = drawn(one.page).locator(".cw-table")
+        for item, head in [
+            ("Table", b"row,unit,score,selected\n0,0,0.5,0\n1,1,,0\n"),
+            ("Pic", b"\x89PNG"),
+        ]:
+            table.get_by_role("button", name="Save this view").click()
+            with one.page.expect_download() as started:
+                table.get_by_role("menuitem", name=item).click()
+            raw = started.value.path().read_bytes()
+            assert raw.startswith(head)
+        table.get_by_text("Saved filters.png.").wait_for()
+        assert len(one.requests) == 1
+        assert one.errors == []
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "said"),
+    [
+        ("allow-scripts", "If no file arrives, this page's frame does not allow downloads"),
+        ("allow-scripts allow-same-origin", "This page's frame does not allow downloads. Open"),
+    ],
+)
+def test_a_frame_without_downloads_says_so(opened, saved, sandbox, said):
+    inner = html.escape(saved.read_text(encoding="utf-8"))
+    outer = f"""<!doctype html><title>course</title><link rel="icon" href="data:,">
+        <iframe sandbox="{sandbox}" srcdoc="{inner}" style="width:880px;height:1500px"></iframe>"""
+    frame = drawn(opened(SITE, answers=outer).page.frame_locator("iframe"))
+    table = frame.locator(".cw-table")
+    table.get_by_role("button", name="Save this view").click()
+    table.get_by_role("menuitem", name="Table").click()
+    table.get_by_text(said).wait_for()
 
 
 def test_a_saved_selection_is_shown_and_can_change(opened, tmp_path):

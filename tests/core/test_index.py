@@ -70,3 +70,26 @@ def test_unknown_id_names_it_and_some_known_ones():
 
 def test_repr_is_one_line():
     assert repr(Index.count(5)) == "Index(5 samples: 0, 1, 2, …)"
+
+
+@given(
+    st.lists(st.integers(-9, 9), unique=True, max_size=12),
+    st.lists(st.integers(-12, 12), max_size=12),
+)
+def test_places_of_whole_numbers_are_those_of_a_list(ids, wanted):
+    index = Index(np.array(ids, dtype=np.int64))
+    strangers = [one for one in wanted if one not in ids]
+    if strangers:
+        with pytest.raises(KeyError, match=rf"got {strangers[0]}; the first ids"):
+            index.positions(wanted)
+    else:
+        assert index.positions(wanted).tolist() == [ids.index(one) for one in wanted]
+
+
+@given(st.lists(st.integers(-5, 5), max_size=6))
+def test_ids_are_refused_exactly_when_one_comes_twice(ids):
+    if len(set(ids)) == len(ids):
+        assert list(Index(np.array(ids, dtype=np.int64))) == ids
+    else:
+        with pytest.raises(ValueError, match="ids must be unique"):
+            Index(ids)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cutaway.core import Cancelled, Origin, Selection, check, digest, part, silent
+from cutaway.core import Cancelled, Index, Origin, Selection, check, digest, part, silent
 from cutaway.core.files import whole_file, whole_folder
 
 
@@ -119,3 +119,13 @@ def test_whole_folder_is_absent_or_whole_and_never_overwrites(tmp_path):
     with pytest.raises(FileExistsError, match="path must not exist yet"), whole_folder(target):
         pass
     assert (target / "a").read_text() == "done"
+
+
+def test_a_selection_of_flagged_rows_is_the_one_of_their_ids():
+    for index in (Index(["c", "a", "b"]), Index([30, 10, 20], "unit")):
+        made = Selection.where(index, [True, False, True], by="lasso")
+        ids = (index.ids[0].item(), index.ids[2].item())
+        assert made == Selection(ids, index.axis, index.digest, "lasso")
+        assert vars(made) == vars(Selection(ids, index.axis, index.digest, "lasso"))
+    with pytest.raises(ValueError, match=r"chosen must have as many entries as index \(3\), got 2"):
+        Selection.where(index, [True, False])

@@ -109,7 +109,7 @@ def test_every_synced_value_is_there_also_the_defaults(scene):
     assert list(models) == [f"m{i}" for i in range(len(met))]
     for state, widget in zip(models.values(), met, strict=True):
         held = plain(widget.get_state())
-        for name in ("_code", "layout", "tabbable", "tooltip", "link"):
+        for name in ("_code", "_still", "layout", "tabbable", "tooltip", "link"):
             held.pop(name, None)
         host = ("_model_", "_view_", "_anywidget_", "_dom_", "_esm", "_css")
         expected = {name: one for name, one in held.items() if not name.startswith(host)}

@@ -20,12 +20,14 @@ _HOMES = {
     "Link": "_link",
     "Progress": "progress",
     "Scatter": "scatter",
+    "SelectionBar": "selection_bar",
     "SiteTree": "site_tree",
     "Step": "guide",
     "Table": "table",
     "Values": "_color",
     "Workbench": "explorers.workbench",
     "export_html": "export",
+    "show": "_reopen",
 }
 
 __all__ = list(_HOMES)

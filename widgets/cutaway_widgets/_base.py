@@ -12,6 +12,7 @@ from ipywidgets import Layout, widget_serialization
 from cutaway.core import Index, check
 from cutaway_widgets._code import code
 from cutaway_widgets._link import Link, one_line
+from cutaway_widgets._reopen import Reopens
 from cutaway_widgets._strict import Strict
 
 P = ParamSpec("P")
@@ -24,7 +25,7 @@ _STUB = """export default {
 };"""
 
 
-class View(Strict, anywidget.AnyWidget):
+class View(Strict, Reopens, anywidget.AnyWidget):
     """Base of every view; subclasses are final and set `_kind`.
 
     Parameters
@@ -44,6 +45,8 @@ class View(Strict, anywidget.AnyWidget):
     caption = traitlets.Unicode("").tag(sync=True)
     height = traitlets.Int(320, min=60).tag(sync=True)
     error = traitlets.Unicode("").tag(sync=True)
+    # Class of a picture that stands in when the notebook is reopened; hidden while this view lives.
+    _still = traitlets.Unicode("").tag(sync=True)
 
     def __init__(
         self, *, title: str, caption: str, height: int, lock: Any | None = None, **traits: Any
@@ -79,6 +82,11 @@ class View(Strict, anywidget.AnyWidget):
 
     def _summary(self) -> str:
         return str(self.title)
+
+    def _line(self) -> str:
+        about = self._summary()
+        words = _words(type(self).__name__)
+        return f"{words} of {about}" if about else words
 
     def __repr__(self) -> str:
         about = self._summary()
@@ -123,7 +131,14 @@ class LinkedView(View):
         return index
 
     def _summary(self) -> str:
-        return f"{len(self._rows)} {self._rows.axis}s" + (f", {self.title}" if self.title else "")
+        n, axis = len(self._rows), self._rows.axis
+        return f"{n:,} {axis}{'s' * (n != 1)}" + (f", {self.title}" if self.title else "")
+
+
+def _words(name: str) -> str:
+    """ "ImageGrid" as "Image grid"."""
+    apart = "".join(f" {one.lower()}" if one.isupper() else one for one in name)
+    return apart.strip().capitalize()
 
 
 def texts(name: str, values: Any, index: Index) -> list[str]:

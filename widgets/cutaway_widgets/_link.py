@@ -1,15 +1,17 @@
 """The shared selection of one axis of ids: lives in the browser, heard in Python as state."""
 
 import threading
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 import anywidget
 import numpy as np
 import traitlets
 
 from cutaway.core import Index, Selection
-from cutaway_widgets import _atlas
+from cutaway_widgets import _atlas, _named
+from cutaway_widgets._history import History, Step
 from cutaway_widgets._strict import Strict
 
 Heard: TypeAlias = Callable[[Selection | None], None]
@@ -47,12 +49,19 @@ class Link(Strict, anywidget.AnyWidget):
     _mask = traitlets.CBytes(b"").tag(sync=True, echo_update=False)
     _of = traitlets.Unicode("").tag(sync=True, echo_update=False)
     _by = traitlets.Unicode("").tag(sync=True, echo_update=False)
+    # Number of the step: the states of one drag have the same.
+    _step = traitlets.Int(-1).tag(sync=True, echo_update=False)
+    # Records of `_named.record`; those about other rows are kept out.
+    _named = traitlets.List().tag(sync=True, echo_update=False)
+    _dropped = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _hover = traitlets.Int(-1).tag(sync=True, echo_update=False)
 
     def __init__(self, index: Index, *, thumbnails: Any = None, lock: Any | None = None) -> None:
         self._lock = lock if lock is not None else threading.RLock()
         self._heard: list[Heard] = []
         self._index = index
+        self._history = History()
+        self._last: tuple[bytes, Selection | None] | None = None
         super().__init__()
         self.set_index(index, thumbnails=thumbnails)
 
@@ -73,14 +82,12 @@ class Link(Strict, anywidget.AnyWidget):
             # A message about rows that were replaced meanwhile selects nothing.
             if self._of != self.digest or len(self._mask) != (self.n + 7) // 8:
                 return None
-            bits = np.unpackbits(
-                np.frombuffer(self._mask, np.uint8), count=self.n, bitorder="little"
-            )
-            positions = np.flatnonzero(bits)
-            if not len(positions):
-                return None
-            ids = tuple(self._index.ids[positions].tolist())
-            return Selection(ids, self.axis, self.digest, self._by or "view")
+            if self._last is None or self._last[0] is not self._mask:
+                flags = _named.flags(self._mask, self.n)
+                by = self._by or "view"
+                found = Selection.where(self._index, flags, by=by) if flags.any() else None
+                self._last = (self._mask, found)
+            return self._last[1]
 
     def select(self, ids: Iterable[int | str], *, by: str = "code") -> None:
         """Select these ids in every view; an empty iterable clears the selection.
@@ -91,16 +98,108 @@ class Link(Strict, anywidget.AnyWidget):
             If an id is not in the index.
         """
         with self._lock:
-            bits = np.zeros(self.n, np.uint8)
-            bits[self._index.positions(list(ids))] = 1
-            self._put(np.packbits(bits, bitorder="little").tobytes(), by)
+            self._put(_named.mask_of(ids, self._index), by)
+
+    def undo(self) -> bool:
+        """Go back to the selection before the last change; False when there is none.
+
+        Python knows the states in which the selection rested; the views know every step.
+        """
+        return self._go("undo")
+
+    def redo(self) -> bool:
+        """Take the last `undo` back; False when there is none."""
+        return self._go("redo")
+
+    @property
+    def named(self) -> Mapping[str, Selection]:
+        """The selections kept under a name, in the order they were kept (read-only)."""
+        with self._lock:
+            return MappingProxyType(_named.selections(self._named, self._index))
+
+    def keep(self, name: str, ids: Iterable[int | str] | None = None) -> None:
+        """Keep a selection under a name; one of that name is replaced.
+
+        Parameters
+        ----------
+        name : str
+            Its name, 1 to 60 characters.
+        ids : iterable of int or str, or None
+            What to keep; None takes the present selection.
+
+        Raises
+        ------
+        ValueError
+            If the name is empty or too long, or nothing is selected.
+        KeyError
+            If an id is not in the index.
+        """
+        name = _named.checked(name)
+        with self._lock:
+            if ids is None:
+                chosen, by = self.selection, self._by or "view"
+                mask = self._mask if chosen else b""
+            else:
+                mask, by = _named.mask_of(ids, self._index), "code"
+            if not any(mask):
+                raise ValueError(
+                    f"selection {name!r} must hold at least one {self.axis}, got none; "
+                    "select something first, or give ids"
+                )
+            fresh = _named.record(name, mask, self.digest, by)
+            self._named = _named.put(self._named, fresh)
+
+    def recall(self, name: str, how: Literal["replace", "and", "or", "minus"] = "replace") -> None:
+        """Select what a name keeps, or combine it with the present selection.
+
+        Parameters
+        ----------
+        name : str
+            One of `named`.
+        how : {"replace", "and", "or", "minus"}
+            "and" leaves what is in both, "or" what is in either, "minus" takes it away.
+
+        Raises
+        ------
+        KeyError
+            If nothing is kept under that name.
+        ValueError
+            If `how` is none of these.
+        """
+        with self._lock:
+            found = _named.find(self._named, name)["mask"]
+            present = self._mask if self.selection else bytes(len(found))
+            self._put(_named.combine(present, found, how), "code")
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a kept selection another name; one of that name is replaced."""
+        new = _named.checked(new)
+        with self._lock:
+            found = _named.find(self._named, old)
+            rest = [one for one in self._named if one["name"] != new or one is found]
+            self._named = [{**one, "name": new} if one is found else one for one in rest]
+
+    def forget(self, name: str) -> None:
+        """Drop what was kept under a name.
+
+        Raises
+        ------
+        KeyError
+            If nothing is kept under that name.
+        """
+        with self._lock:
+            found = _named.find(self._named, name)
+            self._named = [one for one in self._named if one is not found]
 
     def clear(self) -> None:
         """Select nothing."""
         self.select(())
 
     def set_index(self, index: Index, *, thumbnails: Any = None) -> None:
-        """Put other rows in place of these; the selection is cleared.
+        """Put other rows in place of these; the selection and its history are cleared.
+
+        Named selections stay when the new rows have the same ids, in any order; others are dropped,
+        and the selection bar says so.
 
         Parameters
         ----------
@@ -112,6 +211,7 @@ class Link(Strict, anywidget.AnyWidget):
         pictures = _atlas.wire(thumbnails, index)
         plain = np.array_equal(index.ids, np.arange(len(index)))
         with self._lock, self.hold_sync():
+            kept, dropped = _named.carry(self._named, self._index, index)
             self._index = index
             self.set_trait("n", len(index))
             self.set_trait("axis", index.axis)
@@ -119,7 +219,10 @@ class Link(Strict, anywidget.AnyWidget):
             self._ids = None if plain else index.ids.tolist()
             self._thumbnails = pictures
             self._hover = -1
+            self._named, self._dropped = kept, dropped
+            self._last = None
             self._put(bytes((len(index) + 7) // 8), "code")
+            self._history.start(self._mask)
 
     def set_thumbnails(self, thumbnails: Any) -> None:
         """Show these pictures of the rows (an Atlas in index order, a Dataset, or None)."""
@@ -134,15 +237,29 @@ class Link(Strict, anywidget.AnyWidget):
         self._heard.append(callback)
         return lambda: self._heard.remove(callback) if callback in self._heard else None
 
+    def _go(self, way: Literal["undo", "redo"]) -> bool:
+        with self._lock:
+            steps = self._history.past if way == "undo" else self._history.future
+            if not steps:
+                return False
+            self._put(steps[-1].mask, way)
+            return True
+
     def _put(self, mask: bytes, by: str) -> None:
         with self.hold_sync():
             self._by = by
             self._of = self.digest
+            self._step = -1
             self._mask = mask
 
     @traitlets.observe("_mask")
     def _tell(self, _change: Any) -> None:
         with self._lock:
+            self._last = None
+            if self._of == self.digest and len(self._mask) == (self.n + 7) // 8:
+                self._history.note(Step(self._mask, self._by, self._step))
+            if not self._heard:
+                return
             selection = self.selection
             for callback in tuple(self._heard):
                 try:

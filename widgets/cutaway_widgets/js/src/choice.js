@@ -25,7 +25,7 @@ export function led(key, at, n) {
 
 /** @param {{ model: import("./wire.js").Model, el: HTMLElement, signal: AbortSignal }} context */
 export async function choice({ model, el, signal }) {
-  const view = shell({ model, el, signal }, { kind: "choice", label: "Choice" });
+  const view = shell({ model, el, signal }, { kind: "choice", label: "Choice", saves: false });
   const style = h("style");
   const tabs = Object.keys(model.get("_panels") ?? {}).length > 0;
   const list = h("div", { class: "cw-tabs", role: tabs ? "tablist" : "radiogroup", "aria-label": model.get("title") || "Panels" });

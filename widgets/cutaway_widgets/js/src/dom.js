@@ -1,5 +1,7 @@
 // @ts-check
 // The frame that all views share: heading, tools, body, summary, caption, error.
+import { stateOf } from "./link_state.js";
+import { saveMenu } from "./save.js";
 import { watch } from "./wire.js";
 
 /** @typedef {import("./wire.js").Model} Model */
@@ -27,9 +29,10 @@ export function h(tag, attributes = {}, ...children) {
 /**
  * Heading, tools, body, summary line, caption and error line of a view.
  * @param {{ model: Model, el: HTMLElement, signal: AbortSignal }} context
- * @param {{ kind: string, label: string, link?: Model }} about
+ * @param {{ kind: string, label: string, link?: Model, saves?: boolean }} about saves: has a Save
+ *   menu, as every view that shows data
  */
-export function shell({ model, el, signal }, { kind, label, link }) {
+export function shell({ model, el, signal }, { kind, label, link, saves = true }) {
   const title = h("h3", { class: "cw-title" });
   const tools = h("div", { class: "cw-tools" });
   const body = h("div", { class: "cw-body" });
@@ -46,15 +49,25 @@ export function shell({ model, el, signal }, { kind, label, link }) {
     caption,
     error,
   );
+  const name = () => (model.get("title") ? `${label}: ${model.get("title")}` : label);
+  const save = saveMenu(root, () => model.get("title") || label, () => model.get("title") ?? "", signal);
+  if (saves) {
+    root.querySelector(".cw-head").append(save.holder);
+    summary.after(save.note);
+  }
+  if (link) undoKeys(root, link, signal);
   const words = () => {
     title.textContent = model.get("title") ?? "";
     title.hidden = !model.get("title");
     caption.textContent = model.get("caption") ?? "";
     caption.hidden = !model.get("caption");
-    root.setAttribute("aria-label", model.get("title") ? `${label}: ${model.get("title")}` : label);
+    root.setAttribute("aria-label", name());
     error.textContent = model.get("error") || link?.get("error") || "";
     error.hidden = !error.textContent;
   };
+  // The picture that stands in for this view in a notebook that is reopened.
+  const still = model.get("_still");
+  if (still) root.append(h("style", {}, `.${CSS.escape(still)} { display: none; }`));
   words();
   watch(model, ["title", "caption", "error"], words, signal);
   if (link) watch(link, ["error"], words, signal);
@@ -65,6 +78,11 @@ export function shell({ model, el, signal }, { kind, label, link }) {
     root,
     tools,
     body,
+    /**
+     * What the Save menu offers besides the picture.
+     * @param {import("./save.js").Saves} more
+     */
+    saves: (more) => save.add(more),
     /** @param {string} text */
     say(text) {
       if (summary.textContent !== text) summary.textContent = text;
@@ -80,6 +98,25 @@ export function shell({ model, el, signal }, { kind, label, link }) {
       body.style.visibility = text ? "hidden" : "";
     },
   };
+}
+
+/**
+ * Ctrl or Cmd with Z, Shift+Z or Y: undo and redo of the selection, from anywhere in a view.
+ * @param {HTMLElement} root @param {Model} link @param {AbortSignal} signal
+ */
+function undoKeys(root, link, signal) {
+  root.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
+    const key = event.key.toLowerCase();
+    const way = key === "z" ? (event.shiftKey ? "redo" : "undo") : key === "y" ? "redo" : "";
+    const target = /** @type {Element} */ (event.target);
+    // What is being typed has an undo of its own.
+    if (!way || target.matches("input:not([type=checkbox], [type=radio], [type=range]), textarea")) return;
+    stateOf(link)[way]();
+    // The host's own undo would take a cell back.
+    event.preventDefault();
+    event.stopPropagation();
+  }, { signal });
 }
 
 /**
@@ -99,12 +136,15 @@ export function sameRows(frame, model, link, blank = "") {
 }
 
 /**
- * A button of the tool row.
+ * A button of the tool row. Its name has its words in it: people who speak to the page say those.
  * @param {string} text @param {string} label what it does, for hover and screen readers
  * @param {() => void} onclick
  */
-export const button = (text, label, onclick) =>
-  h("button", { class: "cw-button", type: "button", title: label, "aria-label": label, onclick }, text);
+export function button(text, label, onclick) {
+  const said = /^\w/.test(text) && !new RegExp(`\\b${text}\\b`, "i").test(label);
+  const name = said ? `${text}: ${label}` : label;
+  return h("button", { class: "cw-button", type: "button", title: label, "aria-label": name, onclick }, text);
+}
 
 /**
  * A canvas that keeps its pixel size; calls `redraw` when its place or the theme changes.

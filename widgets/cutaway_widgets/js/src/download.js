@@ -1,73 +1,42 @@
 // @ts-check
-// A file that Python made, for the reader to take: shown as text where it is one, copied, downloaded.
-import { h, shell } from "./dom.js";
-import { bytes, watch } from "./wire.js";
+// Files out of a page, made in the browser: no request leaves it.
 
-/** Size as people read it. @param {number} n */
-export function size(n) {
-  if (n < 1000) return `${n} B`;
-  return n < 1e6 ? `${(n / 1000).toFixed(1)} kB` : `${(n / 1e6).toFixed(1)} MB`;
+const NEVER = "This page's frame does not allow downloads. Open the page in a tab of its own.";
+const PERHAPS = "If no file arrives, this page's frame does not allow downloads: open the page in a tab of its own.";
+
+/** @returns {string} what stands in the way of a download; empty for nothing */
+function obstacle() {
+  if (window.parent === window) return "";
+  // A frame of our own origin can be asked; one in a sandbox of its own can only be suspected.
+  const flags = /** @type {HTMLIFrameElement | null} */ (window.frameElement)?.sandbox;
+  if (flags) return flags.length && !flags.contains("allow-downloads") ? NEVER : "";
+  return window.origin === "null" ? PERHAPS : "";
 }
 
-/** @param {{ model: import("./wire.js").Model, el: HTMLElement, signal: AbortSignal }} context */
-export async function download({ model, el, signal }) {
-  const view = shell({ model, el, signal }, { kind: "download", label: "File" });
-  const link = h("a", { class: "cw-file" });
-  const copy = h("button", { class: "cw-button", type: "button", onclick: () => take() }, "Copy");
-  const text = h("pre", { class: "cw-code", tabindex: 0, "aria-label": "Text of the file" });
-  const row = h("div", { class: "cw-row" }, link, copy);
-  view.body.append(row, text);
-  let url = "";
-  const free = () => {
-    if (url) URL.revokeObjectURL(url);
-    url = "";
-  };
-  const select = () => {
-    const range = document.createRange();
-    range.selectNodeContents(text);
-    const chosen = getSelection();
-    chosen?.removeAllRanges();
-    chosen?.addRange(range);
-  };
-  const take = async () => {
-    try {
-      await navigator.clipboard.writeText(text.textContent ?? "");
-      view.say("Copied.");
-    } catch {
-      // Some pages may not touch the clipboard: the person can.
-      select();
-      view.say("Selected: press Ctrl+C to copy.");
-    }
-  };
-  const show = () => {
-    free();
-    const name = model.get("file");
-    const raw = bytes(model.get("_data"));
-    row.hidden = !name;
-    text.hidden = !name || !model.get("show");
-    copy.hidden = text.hidden;
-    text.textContent = text.hidden ? "" : new TextDecoder().decode(raw);
-    view.say(name ? "" : (model.get("empty") ?? ""));
-    if (!name) return;
-    url = URL.createObjectURL(new Blob([raw.slice().buffer], { type: model.get("mime") }));
-    link.href = url;
-    link.download = name;
-    link.textContent = `Download ${name} (${size(raw.length)})`;
-  };
-  const started = model.get("_made");
-  const made = () => {
-    show();
-    // Asked for by a click a moment ago; where the browser refuses, the link is there.
-    if (model.get("_made") > started && model.get("file") && model.get("at_once")) link.click();
-  };
-  text.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if ((event.ctrlKey || event.metaKey) && event.key === "a") {
-      select();
-      event.preventDefault();
-      event.stopPropagation();
-    }
-  }, { signal });
-  watch(model, ["_made"], made, signal);
-  signal.addEventListener("abort", free);
-  show();
+/**
+ * File name of a view: its words, plain.
+ * @param {string} words @param {string} ending
+ */
+export function fileName(words, ending) {
+  const plain = words.normalize("NFKD").replace(/[^\w]+/g, "-").replace(/^-+|-+$/g, "");
+  return `${plain.slice(0, 60).toLowerCase() || "cutaway"}.${ending}`;
+}
+
+/**
+ * Save a file from the page.
+ * @param {Blob} blob @param {string} name
+ * @returns {string} what to tell the person
+ */
+export function download(blob, name) {
+  const bad = obstacle();
+  if (bad === NEVER) return bad;
+  const address = URL.createObjectURL(blob);
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.rel = "noopener";
+  link.click();
+  // The browser reads the file after the click returns.
+  setTimeout(() => URL.revokeObjectURL(address), 20_000);
+  return bad || `Saved ${name}.`;
 }

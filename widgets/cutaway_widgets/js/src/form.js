@@ -8,7 +8,7 @@ import { watch } from "./wire.js";
 
 /** @param {{ model: import("./wire.js").Model, el: HTMLElement, signal: AbortSignal }} context */
 export async function form({ model, el, signal }) {
-  const view = shell({ model, el, signal }, { kind: "form", label: "Settings" });
+  const view = shell({ model, el, signal }, { kind: "form", label: "Settings", saves: false });
   const serial = Math.random().toString(36).slice(2, 8);
   const list = h("div", { class: "cw-fields" });
   const note = h("span", { class: "cw-note", role: "status" });

@@ -7,7 +7,7 @@ const WORDS = { done: "done", now: "next", later: "later" };
 
 /** @param {{ model: import("./wire.js").Model, el: HTMLElement, signal: AbortSignal }} context */
 export async function guide({ model, el, signal }) {
-  const view = shell({ model, el, signal }, { kind: "guide", label: "First steps" });
+  const view = shell({ model, el, signal }, { kind: "guide", label: "First steps", saves: false });
   const list = h("ol", { class: "cw-steps" });
   const example = h("button", {
     class: "cw-button cw-primary",

@@ -108,7 +108,7 @@ export async function imageGrid({ model, el, signal }) {
       tile.append(picture);
     }
     tile.append(h("div", { class: "cw-line" }, link.id(row)));
-    if (labels.length) tile.append(h("div", { class: pictures ? "cw-line cw-label" : "cw-card" }, label));
+    if (labels.length) tile.append(" ", h("div", { class: pictures ? "cw-line cw-label" : "cw-card" }, label));
     return tile;
   };
   const paint = () => {
@@ -134,6 +134,10 @@ export async function imageGrid({ model, el, signal }) {
     if (active >= first && active < last) port.setAttribute("aria-activedescendant", `cw-${serial}-${active}`);
     else port.removeAttribute("aria-activedescendant");
     nothing.hidden = rows.length > 0;
+    // A list box must have options; a line of words is a group.
+    port.setAttribute("role", rows.length ? "listbox" : "group");
+    port.toggleAttribute("aria-multiselectable", rows.length > 0);
+    if (rows.length) port.setAttribute("aria-multiselectable", "true");
     nothing.textContent =
       mode === "selected"
         ? `Select ${link.axis}s in another view to see them here.`

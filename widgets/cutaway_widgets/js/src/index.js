@@ -4,13 +4,14 @@
 import { actions } from "./actions.js";
 import { choice } from "./choice.js";
 import { h } from "./dom.js";
-import { download } from "./download.js";
+import { download } from "./download_view.js";
 import { form } from "./form.js";
 import { guide } from "./guide.js";
 import { histogram } from "./histogram.js";
 import { imageGrid } from "./image_grid.js";
 import { progress } from "./progress.js";
 import { scatter } from "./scatter.js";
+import { selectionBar } from "./selection_bar.js";
 import { siteTree } from "./site_tree.js";
 import { table } from "./table.js";
 
@@ -25,6 +26,7 @@ const views = {
   image_grid: imageGrid,
   progress,
   scatter,
+  selection_bar: selectionBar,
   site_tree: siteTree,
   table,
 };

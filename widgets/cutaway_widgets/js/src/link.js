@@ -1,24 +1,20 @@
 // @ts-check
 // The browser's side of the shared selection of one axis.
+import { stateOf } from "./link_state.js";
 import * as mask from "./mask.js";
-import { bytes, resolve, watch } from "./wire.js";
+import { resolve, watch } from "./wire.js";
 
 /** @typedef {import("./wire.js").Model} Model */
 
-const SAVE_AFTER = 120; // ms without a change before Python hears of it
-
-/** One view's handle on the link model. */
+/** One view's handle on the link model; what views share lies in its `state`. */
 export class Link {
   /** @param {Model} model @param {string} by @param {AbortSignal} signal */
   constructor(model, by, signal) {
     this.model = model;
     this.by = by;
     this.signal = signal;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.timer = undefined;
-    signal.addEventListener("abort", () => {
-      if (this.timer !== undefined) this.save();
-    });
+    this.state = stateOf(model);
+    this.state.enter(signal);
   }
 
   /** @param {Model} model the view's @param {string} by @param {AbortSignal} signal */
@@ -36,11 +32,19 @@ export class Link {
     return this.model.get("axis");
   }
 
-  /** Bits of the selection; all zero when the stored ones are about other rows. */
+  /** Bits of the selection: one object a state, shared by all views, never to be changed. */
   get mask() {
-    const stored = bytes(this.model.get("_mask"));
-    const fits = stored.length === (this.n + 7) >> 3 && this.model.get("_of") === this.digest;
-    return fits ? stored : mask.none(this.n);
+    return this.state.mask;
+  }
+
+  /** @returns {number} how many are selected; counted once for all views */
+  get count() {
+    return this.state.count;
+  }
+
+  /** Selections kept under a name: `list`, `keep`, `recall`, `rename`, `forget`. */
+  get named() {
+    return this.state.named;
   }
 
   /** @returns {string} */
@@ -61,17 +65,23 @@ export class Link {
 
   /**
    * Select rows. Other views follow at once; Python hears the last state after a short pause.
+   * All that one press, drag or key selects is one step of undo.
    * @param {mask.Mask} fresh
-   * @param {"replace" | "add" | "subtract" | "toggle"} [how]
+   * @param {mask.How} how
+   * @param {{ merge?: boolean }} options merge: part of the step before, whatever led to it
    */
-  select(fresh, how = "replace") {
-    const bits = mask.combine(this.mask, fresh, how);
-    this.model.set("_by", this.by);
-    this.model.set("_of", this.digest);
-    // A new DataView each time: hosts compare by reference, and echo this form.
-    this.model.set("_mask", new DataView(bits.buffer, bits.byteOffset, bits.byteLength));
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.save(), SAVE_AFTER);
+  select(fresh, how = "replace", { merge = false } = {}) {
+    this.state.write(mask.combine(this.mask, fresh, how), this.by, merge);
+  }
+
+  /** Back to the selection before the last step; false when there is none. */
+  undo() {
+    return this.state.undo();
+  }
+
+  /** Take the last undo back; false when there is none. */
+  redo() {
+    return this.state.redo();
   }
 
   /** @param {number} i row or -1; never sent to Python on its own */
@@ -79,10 +89,9 @@ export class Link {
     if (i !== this.hover) this.model.set("_hover", i);
   }
 
+  /** Tell Python now. */
   save() {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    this.model.save_changes();
+    this.state.save();
   }
 
   /** @param {string[]} names @param {() => void} fn */

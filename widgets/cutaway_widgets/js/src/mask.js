@@ -2,6 +2,7 @@
 // Selections as bits: bit i, lowest first, is row i.
 
 /** @typedef {Uint8Array} Mask */
+/** @typedef {"replace" | "add" | "subtract" | "toggle" | "intersect"} How */
 
 /** @param {number} n @returns {Mask} */
 export const none = (n) => new Uint8Array((n + 7) >> 3);
@@ -60,18 +61,26 @@ export function rows(mask) {
  * A new mask of old and new: what the modifier keys ask for.
  * @param {Mask} old
  * @param {Mask} fresh
- * @param {"replace" | "add" | "subtract" | "toggle"} how
+ * @param {How} how
  * @returns {Mask}
  */
 export function combine(old, fresh, how) {
-  if (how === "replace" || old.length !== fresh.length) return fresh.slice();
-  return fresh.map((b, i) =>
-    how === "add" ? old[i] | b : how === "subtract" ? old[i] & ~b : old[i] ^ b,
-  );
+  const made = fresh.slice();
+  if (how === "replace" || old.length !== fresh.length) return made;
+  // Plain loops: a call a byte is ten times slower at a million rows.
+  if (how === "add") for (let i = 0; i < made.length; i++) made[i] |= old[i];
+  else if (how === "subtract") for (let i = 0; i < made.length; i++) made[i] = old[i] & ~made[i];
+  else if (how === "intersect") for (let i = 0; i < made.length; i++) made[i] &= old[i];
+  else for (let i = 0; i < made.length; i++) made[i] ^= old[i];
+  return made;
 }
 
 /** @param {Mask} mask @param {number} n @returns {Mask} */
-export const invert = (mask, n) => all(n).map((b, i) => b & ~(mask[i] ?? 0));
+export function invert(mask, n) {
+  const made = all(n);
+  for (let i = 0; i < made.length; i++) made[i] &= ~(mask[i] ?? 0);
+  return made;
+}
 
 /**
  * What a pointer or key event asks for: shift adds, alt takes away.

@@ -22,7 +22,7 @@ export function clock(seconds) {
 
 /** @param {{ model: import("./wire.js").Model, el: HTMLElement, signal: AbortSignal }} context */
 export async function progress({ model, el, signal }) {
-  const view = shell({ model, el, signal }, { kind: "progress", label: "Progress" });
+  const view = shell({ model, el, signal }, { kind: "progress", label: "Progress", saves: false });
   const fill = h("div", { class: "cw-fill" });
   const bar = h(
     "div",

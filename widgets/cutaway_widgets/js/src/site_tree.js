@@ -64,9 +64,6 @@ export async function siteTree({ model, el, signal }) {
     const { site } = node;
     const open = !closed.has(node.path);
     const one = model.get("_pick") === "one";
-    const label = site
-      ? `${node.path || node.name}, ${site.type}, ${site.layout} ${shapeText(site.shape)}, ${counted(site.parameters, "parameter")}`
-      : node.path;
     const el = h(
       "div",
       {
@@ -74,7 +71,6 @@ export async function siteTree({ model, el, signal }) {
         role: "treeitem",
         id: `cw-${serial}-${at}`,
         "aria-level": node.depth + 1,
-        "aria-label": label,
         "aria-expanded": node.children.length ? String(open) : null,
         "aria-checked": site?.pickable ? String(picked.has(node.path)) : null,
         title: site
@@ -86,10 +82,12 @@ export async function siteTree({ model, el, signal }) {
         class: `cw-mark${one ? " cw-round" : ""}${site?.pickable ? "" : " cw-none"}${picked.has(node.path) ? " cw-on" : ""}`,
         "aria-hidden": "true",
       }),
-      h("span", { class: "cw-name" }, node.name),
+      // The name that is heard has the whole path; its last part is what is seen of it.
+      h("span", { class: "cw-unseen" }, `${node.path || node.name}, `),
+      h("span", { class: "cw-name", "aria-hidden": "true" }, node.name),
       h("span", { class: "cw-type" }, site?.type ?? ""),
       h("span", { class: "cw-shape" }, site ? shapeText(site.shape) : ""),
-      h("span", { class: "cw-size" }, site ? size(site.parameters) : ""),
+      h("span", { class: "cw-size" }, site ? size(site.parameters) : "", h("span", { class: "cw-unseen" }, site ? " parameters" : "")),
     );
     el.style.paddingLeft = `${4 + 14 * node.depth}px`;
     el.dataset.at = String(at);

@@ -52,6 +52,7 @@ export async function table({ model, el, signal }) {
     const widths = columns.map((one) => cells.width(one, link.n));
     const template = widths.map((one) => `minmax(${one}ch, ${one}fr)`).join(" ");
     port.style.setProperty("--cw-columns", template || "1fr");
+    port.style.setProperty("--cw-wide", `${widths.reduce((a, b) => a + b, 0)}ch`);
     arrange();
   };
   const heads = () => {
@@ -139,7 +140,7 @@ export async function table({ model, el, signal }) {
     else port.removeAttribute("aria-activedescendant");
     nothing.hidden = rows.length > 0;
     nothing.textContent = link.n ? "No row matches the filter." : `No ${link.axis}s to show yet.`;
-    const picked = mask.count(bits);
+    const picked = link.count;
     const n = columns.length ? columns[0].values.length : 0;
     view.say(
       [
@@ -198,6 +199,7 @@ export async function table({ model, el, signal }) {
   const sizes = new ResizeObserver(redraw);
   sizes.observe(port);
   signal.addEventListener("abort", () => sizes.disconnect());
+  view.saves({ csv: () => cells.sheet(columns, rows, link.axis, (row) => link.id(row), link.mask) });
   watch(model, ["_columns", "_sort"], read, signal);
   watch(model, ["height", "_digest"], redraw, signal);
   link.watch(["_mask"], () => {

@@ -1,6 +1,8 @@
 // @ts-check
 // Cells, order and filter of a table, as functions of its columns.
+import { csv } from "./csv.js";
 import { number } from "./format.js";
+import { has } from "./mask.js";
 
 /**
  * @typedef {object} Column
@@ -89,5 +91,22 @@ export function width(column, n) {
   let most = head(column).length + 2;
   const step = Math.max(1, Math.floor(n / 200));
   for (let row = 0; row < n; row += step) most = Math.max(most, cell(column, row).length);
-  return Math.min(32, most);
+  // The cell's margins; numbers leave room for the mark of the order, too.
+  return Math.min(32, most) + (column.kind === "number" ? 4 : 2);
+}
+
+/**
+ * Rows as CSV, in their order, with their id and whether they are selected.
+ * @param {Column[]} columns @param {number[]} rows @param {string} axis
+ * @param {(row: number) => string} id @param {import("./mask.js").Mask} bits
+ */
+export function sheet(columns, rows, axis, id, bits) {
+  // A frame's own index is a column already.
+  const named = columns.some((one) => one.name === axis);
+  const titles = [...(named ? [] : [axis]), ...columns.map(head), "selected"];
+  return csv(titles, rows.map((row) => [
+    ...(named ? [] : [id(row)]),
+    ...columns.map((one) => (one.kind === "number" ? one.values[row] : cell(one, row))),
+    has(bits, row) ? 1 : 0,
+  ]));
 }

@@ -24,6 +24,7 @@ describe("masks", () => {
       replace: [...b],
       add: [...new Set([...a, ...b])],
       subtract: [...a].filter((one) => !b.has(one)),
+      intersect: [...a].filter((one) => b.has(one)),
       toggle: [...new Set([...a, ...b])].filter((one) => a.has(one) !== b.has(one)),
     };
     for (const [how, want] of Object.entries(sets)) {

@@ -49,7 +49,7 @@ describe("cells", () => {
     expect(cell(columns[1], 2)).toBe("1.00e−7");
     expect(cell(columns[0], 1)).toBe("conv2");
     expect(head(columns[1])).toBe("loss (nats)");
-    expect(width(columns[0], 4)).toBe(6);
+    expect(width(columns[0], 4)).toBe(6 + 2);
   });
 
   it.each([
