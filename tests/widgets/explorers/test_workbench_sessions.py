@@ -41,6 +41,7 @@ def fresh(policy=None):
 def test_a_session_comes_back_whole(bench):
     chosen = bench.samples.index.ids[[2, 7]].tolist()
     bench.samples.select(chosen)
+    bench.samples.keep("odd ones", bench.samples.index.ids[:5].tolist())
     save(bench, "first look")
     assert bench.session_panel.saving.note == "Saved as first look."
     page = fresh()
@@ -51,6 +52,7 @@ def test_a_session_comes_back_whole(bench):
     assert page.head.value == bench.head.value
     assert page.lens_panel.tree.picked == ("conv1",)
     assert page.workspace.selection.ids == tuple(chosen)
+    assert page.samples.named["odd ones"].ids == tuple(bench.samples.index.ids[:5].tolist())
     assert page.banner.layout.display == "none"
     page.lens_panel.form.set_values(seed=1)
     page.lens_panel.form.send()

@@ -1,7 +1,13 @@
-"""The first steps of the page: what is done, derived from what is there."""
+"""What the page says to a first reader: its panels, its empty states, the next step."""
 
 from cutaway_widgets.guide import Step
 
+TABS = {"open": "Open", "lens": "Lens", "compare": "Compare", "session": "Session"}
+START = (
+    "Look inside a trained network.\n"
+    "Choose a model and data on the left and press Open, or press “Show me an example” above."
+)
+READY = "Pick layers on the left, choose a lens and press Run: results appear here."
 _WORDS = (
     ("Open", "Choose a model and data on the left."),
     ("Pick layers", "Tick one or two in the tree."),

@@ -1,4 +1,4 @@
-"""What the page computes, without a widget: open, run a lens, compare, save, open again."""
+"""What the page computes, apart from its widgets: open, run a lens, compare, save, open again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from cutaway.model import Activations, Model, Predictions, Sites, capture, predi
 from cutaway.policy import Policy
 from cutaway.session import open_workspace
 from cutaway.workspace import Workspace
+from cutaway_widgets._link import Link
 
 POOL = 8
 """Places an axis that captured pictures are averaged to, as in the filter explorer."""
@@ -236,6 +237,13 @@ def take_over(workspace: Workspace, other: Workspace) -> None:
         workspace.edits = other.edits
         workspace.forget_edits()
         workspace.wait_for(other.awaited, dict(zip(other.awaited, other.missing, strict=True)))
+
+
+def copy_named(workspace: Workspace, samples: Link) -> None:
+    """Put the selections that a person named on the page into the workspace, and no others."""
+    with workspace.lock:
+        workspace.selections.clear()
+        workspace.selections.update(samples.named)
 
 
 def load_session(path: Path, policy: Policy, tick: Tick) -> tuple[Workspace, Opened | None]:

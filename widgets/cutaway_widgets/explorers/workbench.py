@@ -12,6 +12,7 @@ from cutaway.policy import Policy, current_policy
 from cutaway.workspace import Workspace
 from cutaway_widgets._job import Job
 from cutaway_widgets._link import Link
+from cutaway_widgets._reopen import Reopens
 from cutaway_widgets._strict import Strict
 from cutaway_widgets.choice import Choice
 from cutaway_widgets.explorers import _files as files
@@ -24,22 +25,15 @@ from cutaway_widgets.explorers._open_panel import OpenPanel
 from cutaway_widgets.explorers._results import Results, rows_of
 from cutaway_widgets.explorers._scene import Scene
 from cutaway_widgets.explorers._session_panel import SessionPanel
-from cutaway_widgets.explorers._steps import steps
+from cutaway_widgets.explorers._steps import READY, START, TABS, steps
 from cutaway_widgets.explorers._work import Opened
 from cutaway_widgets.form import Form
 from cutaway_widgets.guide import Guide
 from cutaway_widgets.progress import Progress
-
-TABS = {"open": "Open", "lens": "Lens", "compare": "Compare", "session": "Session"}
-START = (
-    "Look inside a trained network.\n"
-    "Choose a model and data on the left and press Open, or press “Show me an example” above."
-)
-READY = "Pick layers on the left, choose a lens and press Run: results appear here."
-_EXAMPLE = ("lenet5-digits", "digits")
+from cutaway_widgets.selection_bar import SelectionBar
 
 
-class Workbench(Strict, ipywidgets.VBox):
+class Workbench(Strict, Reopens, ipywidgets.VBox):
     """One page for everything: open, look, run any lens, compare, save, take away.
 
     Parameters
@@ -134,6 +128,7 @@ class Workbench(Strict, ipywidgets.VBox):
         )  # fmt: skip
         self.guide.on_example(self.example)
         self.samples.on_selection(self._selected)
+        self.bar = SelectionBar(self.samples)
 
     def _page(self) -> list[Any]:
         self.head = ipywidgets.HTML(heading("Cutaway workbench"))
@@ -142,17 +137,18 @@ class Workbench(Strict, ipywidgets.VBox):
         panels = (self.open_panel, self.lens_panel, self.compare_panel, self.session_panel)
         body = side_and_main(
             [self.tabs, *(one.box for one in panels), self.progress],
-            [self.chosen, self.results.box],
+            [self.bar, self.chosen, self.results.box],
         )
         top = ipywidgets.VBox([self.head, self.banner])
         top.add_class("cw-bench-head")
         self._parts = (*self._parts, self.head, self.banner, self.chosen, *body.children, body, top)
+        self.bar.layout.display = "none"
         self._guide()
         return [top, self.guide, body]
 
     def example(self) -> None:
         """Open a small model on its data, pick two layers and run the first lens."""
-        name, data = _EXAMPLE
+        name, data = "lenet5-digits", "digits"
         offered = self.policy.models_offered()
         if name not in offered and offered:
             name, data = offered[0], work.own_data(offered[0]) or data
@@ -292,6 +288,9 @@ class Workbench(Strict, ipywidgets.VBox):
             chosen = other.selection
             if isinstance(chosen, Selection) and chosen.of == self.samples.digest:
                 self.samples.select(chosen.ids)
+            for title, one in other.selections.items():
+                if one.of == self.samples.digest:
+                    self.samples.keep(title, one.ids)
 
     def _look(self, opened: Opened | None, rows: Index | None = None) -> None:
         """Layers, samples and accuracy of what is open; bare rows where the data is gone."""
@@ -301,6 +300,7 @@ class Workbench(Strict, ipywidgets.VBox):
         self.scene.set_data(space.data, rows or rows_of(space.results))
         self.lens_panel.set_sites(space.sites, len(self.samples.index))
         self.results.say(READY if opened is not None else START)
+        self.bar.layout.display = None if len(self.samples.index) else "none"
         self._banner(())
         if opened is not None:
             self.tabs.choose("lens")
@@ -311,8 +311,10 @@ class Workbench(Strict, ipywidgets.VBox):
 
     def _save(self, path: Path) -> None:
         def save(tick: Tick) -> None:
-            self.workspace.picked = self.lens_panel.tree.picked
-            self.workspace.save(path)
+            with self.workspace.lock:
+                self.workspace.picked = self.lens_panel.tree.picked
+                work.copy_named(self.workspace, self.samples)
+                self.workspace.save(path)
             tick(1.0, "saved")
 
         self._begin(
@@ -373,12 +375,11 @@ class Workbench(Strict, ipywidgets.VBox):
         )  # fmt: skip
 
     def _headline(self) -> None:
-        space = self.workspace
-        if self._opened is None or space.data is None:
-            self.head.value = heading("Cutaway workbench")
-            return
-        found = self.scene.predictions.get(self._opened.model.digest)
-        self.head.value = heading(words.headline(space.data, found, self._opened.model.name))
+        text, opened = "Cutaway workbench", self._opened
+        if opened is not None:
+            found = self.scene.predictions.get(opened.model.digest)
+            text = words.headline(opened.data, found, opened.model.name)
+        self.head.value = heading(text)
 
     def _banner(self, missing: Sequence[str]) -> None:
         """Say what a session lacks; nothing where it is whole."""
@@ -395,5 +396,5 @@ class Workbench(Strict, ipywidgets.VBox):
                 self.workspace.results.pop(slot, None)
 
     def __repr__(self) -> str:
-        opened = self._opened
-        return f"Workbench({f'{opened.model.name} on {opened.data.name}' if opened else 'empty'})"
+        one = self._opened
+        return f"Workbench({f'{one.model.name} on {one.data.name}' if one else 'empty'})"
