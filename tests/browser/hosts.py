@@ -12,6 +12,8 @@ ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 # Voilà and JupyterLab log these themselves; none is about our page.
 HARMLESS = ("Failed to load resource", "favicon", "WebSocket")
 
+FIRST = ".cw-table [role=gridcell]"  # the dashboard has screened
+
 
 class Page:
     """A browser page that remembers its requests and its console errors."""
@@ -58,31 +60,40 @@ def running(command, port, log):
         process.wait()
 
 
+def notebooks_with(folder, notebook):
+    """A copy of our notebooks (what a page saves lies beside its notebook), and the one to open.
+
+    `notebook` is a name among ours, or the path of another.
+    """
+    notebooks = folder / "notebooks"
+    shutil.copytree(serve.notebooks_folder(), notebooks)
+    if isinstance(notebook, Path):
+        shutil.copy(notebook, notebooks / notebook.name)
+        return notebooks, notebook.name
+    return notebooks, notebook
+
+
 @contextlib.contextmanager
-def voila(browser, folder, notebook=None, **options):
-    """A notebook (the dashboard if none is given) in Voilà, as ``cutaway serve`` starts it."""
+def voila(browser, folder, notebook="dashboard.ipynb", ready=FIRST, **options):
+    """A notebook in Voilà, as ``cutaway serve`` starts it; up once `ready` (CSS) is there."""
     port = serve.free_port(8900)
-    command = serve.voila_command(notebook or serve.notebooks_folder() / "dashboard.ipynb", port)
+    notebooks, name = notebooks_with(folder, notebook)
+    command = serve.voila_command(notebooks / name, port)
     with running(command, port, folder / "voila.log") as process:
         page = Page(browser, **options)
         page.process = process
         page.address = f"http://{serve.ADDRESS}:{port}/"
         page.page.goto(page.address, timeout=120_000)
-        page.page.locator("section.cw").first.wait_for(timeout=120_000)
+        page.page.locator(ready).first.wait_for(timeout=120_000)
         yield page
         page.context.close()
 
 
 @contextlib.contextmanager
-def lab(browser, folder, notebook=None, **options):
-    """The same in JupyterLab, as ``cutaway lab`` starts it, all cells run."""
+def lab(browser, folder, notebook="dashboard.ipynb", ready=FIRST, **options):
+    """A notebook in JupyterLab, as ``cutaway lab`` starts it, all cells run."""
     port = serve.free_port(8950)
-    notebooks = folder / "notebooks"
-    shutil.copytree(serve.notebooks_folder(), notebooks, dirs_exist_ok=True)
-    name = "dashboard.ipynb"
-    if notebook is not None:
-        name = notebook.name
-        shutil.copy(notebook, notebooks / name)
+    notebooks, name = notebooks_with(folder, notebook)
     command = serve.lab_command(notebooks, name, port, browser=False)
     command.append("--IdentityProvider.token=")
     with running(command, port, folder / "lab.log") as process:
@@ -96,7 +107,7 @@ def lab(browser, folder, notebook=None, **options):
         one.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
         one.get_by_role("menuitem", name="Run", exact=True).click()
         one.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        one.locator("section.cw").first.wait_for(timeout=120_000)
+        one.locator(ready).first.wait_for(timeout=120_000)
         yield page
         page.context.close()
 

@@ -33,7 +33,7 @@ def saved(browser, folder, case, **options):
 
 def in_notebook(host):
     def start(browser, folder, case, **options):
-        return host(browser, folder, case.notebook(folder), **options)
+        return host(browser, folder, case.notebook(folder), ready="section.cw", **options)
 
     return start
 

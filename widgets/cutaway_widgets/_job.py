@@ -107,7 +107,7 @@ class Job(Strict, traitlets.HasTraits):
         work: Callable[[Tick], Any],
         *,
         name: str = "",
-        on_done: Callable[[Any], None] | None = None,
+        on_done: Callable[[Any], object] | None = None,
     ) -> None:
         """Run ``work(tick)``, then ``on_done(result)`` in the same thread.
 
@@ -178,7 +178,7 @@ class Job(Strict, traitlets.HasTraits):
                 seconds=now - self._began,
             )
 
-    def _run(self, work: Callable[[Tick], Any], on_done: Callable[[Any], None] | None) -> None:
+    def _run(self, work: Callable[[Tick], Any], on_done: Callable[[Any], object] | None) -> None:
         state: State = "done"
         error = ""
         try:

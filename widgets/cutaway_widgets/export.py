@@ -136,7 +136,12 @@ class _State:
         if kind in _BOXES:
             children = [self.part(one) for one in widget.children]
             way, style = _BOXES[kind], _style(widget)
-            return {"part": "box", "direction": way, "children": children, "style": style}
+            # By these a choice on the page shows and hides panels.
+            classes = [one for one in widget._dom_classes if one.startswith("cw-")]  # noqa: SLF001
+            return {
+                "part": "box", "direction": way, "children": children, "style": style,
+                "classes": classes,
+            }  # fmt: skip
         if kind == "HTMLModel":
             text, value = widget.description, widget.value
             return {"part": "html", "text": text, "value": value, "style": _style(widget)}

@@ -14,6 +14,7 @@ from cutaway.model import Predictions, Sites
 from cutaway_widgets._color import Categories, Values
 
 COLUMNS = ["site", "unit", "flag", "score", "tail", "q", "k", "weight", "overlap", "status"]
+UNITS_OF_TWO = dict.fromkeys(("score_a", "score_b", "change"), "−log₁₀ p")
 UNITS = {"score": "−log₁₀ p", "tail": "−log₁₀ p", "weight": "of samples"}
 
 
@@ -56,14 +57,14 @@ def split_name(name: str) -> tuple[str, int]:
 
 
 def sample_colors(
-    data: Dataset, predictions: Predictions | None, assignment: NDArray[Any] | None, k: int
+    data: Dataset | None, predictions: Predictions | None, assignment: NDArray[Any] | None, k: int
 ) -> dict[str, Categories | Values]:
     """Columns to colour samples by: cluster, class, prediction, loss; those that there are.
 
     Parameters
     ----------
-    data : Dataset
-        Brings labels and names of classes.
+    data : Dataset or None
+        Brings labels and names of classes; None where it is gone.
     predictions : Predictions or None
         Brings predicted classes and losses.
     assignment : ndarray of shape (n,) or None
@@ -74,6 +75,8 @@ def sample_colors(
     columns: dict[str, Categories | Values] = {}
     if assignment is not None and k:
         columns["cluster"] = Categories(assignment, [f"cluster {j + 1}" for j in range(k)])
+    if data is None:
+        return columns
     names = list(data.classes or ())
     if data.labels is not None and names:
         columns["class"] = Categories(data.labels, names)
@@ -85,9 +88,12 @@ def sample_colors(
 
 
 def sample_labels(
-    data: Dataset, predictions: Predictions | None, tails: NDArray[Any] | None
+    data: Dataset | None, predictions: Predictions | None, tails: NDArray[Any] | None
 ) -> list[str]:
     """One line a sample: its text, "7", or "4 → 9" where the model disagrees, and its tail."""
+    if data is None:
+        known = [] if tails is None else tails.tolist()
+        return [f"{one:.1f}" if np.isfinite(one) else "" for one in known]
     names = data.classes or ()
     lines = []
     for i, one in enumerate(data.index):
@@ -129,13 +135,14 @@ def headline(data: Dataset, predictions: Predictions | None, model_name: str) ->
     return line
 
 
-def selection_text(data: Dataset, selection: Selection | None) -> str:
+def selection_text(data: Dataset | None, selection: Selection | None) -> str:
     """One line about the selected samples: how many, and of which classes, commonest first."""
     if selection is None:
-        return "No samples selected: lasso some in the scatter, or click pictures."
+        none = "No samples selected: lasso some in the scatter, or click pictures."
+        return none if data is not None else ""
     n = len(selection)
     line = f"{n:,} {'sample' if n == 1 else 'samples'} selected"
-    if data.labels is None or not data.classes:
+    if data is None or data.labels is None or not data.classes:
         return line
     found, counts = np.unique(data.labels[data.index.positions(selection.ids)], return_counts=True)
     order = np.argsort(-counts, kind="stable")[:3]

@@ -1,15 +1,13 @@
 """The filter explorer: pick layers, see filters ranked, look at one filter's samples."""
 
-import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets
-import numpy as np
 
 from cutaway.core import Index, Selection, Tick, part
 from cutaway.data import Dataset, load_data, thumbnail_atlas
-from cutaway.filters import FilterScreen, screen_filters, summary
+from cutaway.filters import FilterScreen, screen_filters
 from cutaway.model import Model, Predictions, Sites, capture, load_model, predict, sites
 from cutaway.workspace import Workspace
 from cutaway_widgets._job import Job
@@ -17,12 +15,10 @@ from cutaway_widgets._link import Link
 from cutaway_widgets._reopen import Reopens
 from cutaway_widgets._strict import Strict
 from cutaway_widgets.explorers import _filter_views as views
-from cutaway_widgets.histogram import Histogram
-from cutaway_widgets.image_grid import ImageGrid
+from cutaway_widgets.explorers._layout import column, heading, line, row
+from cutaway_widgets.explorers._screen_views import ScreenViews
 from cutaway_widgets.progress import Progress
-from cutaway_widgets.scatter import Ellipses, Scatter
 from cutaway_widgets.site_tree import SiteTree
-from cutaway_widgets.table import Table
 
 
 class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
@@ -125,30 +121,16 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
             title="Layers",
             height=300, lock=lock,
         )  # fmt: skip
-        self.table = Table(
-            _empty_frame(), link=self.units, title="Filters, most anomalous first", height=300
-        )
-        nowhere = np.full((len(data), 2), np.nan)
-        self.scatter = Scatter(
-            nowhere, link=self.samples, title="Samples of one filter", height=460
-        )
-        self.grid = ImageGrid(
-            link=self.samples, order=(), title="Outlier samples, farthest first", height=300,
-            empty="Screen a layer, then pick a filter to see its outlier samples.",
-        )  # fmt: skip
-        self.histogram = Histogram(
-            np.full(len(data), np.nan), link=self.samples, title="Distance from the bulk", log=True
-        )
+        self._views = ScreenViews(self.samples, self.units)
+        self.table, self.scatter = self._views.table, self._views.scatter
+        self.grid, self.histogram = self._views.grid, self._views.histogram
         self.progress = Progress(self.job, title="Screen")
-        self._parts = (
-            self.tree, self.table, self.scatter, self.grid, self.histogram, self.progress,
-        )  # fmt: skip
+        self._parts = (self.tree, self._views, self.progress)
         self.samples.on_selection(self._selected)
-        self.units.on_selection(self._picked)
 
     def _page(self) -> list[Any]:
         self._head = ipywidgets.HTML()
-        self._text = ipywidgets.HTML()
+        self._text = self._views.text
         self._chosen = ipywidgets.HTML()
         button = ipywidgets.Button(
             description="Screen picked layers", tooltip="Find filters that set a few samples apart",
@@ -156,14 +138,14 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
         )  # fmt: skip
         button.on_click(lambda _button: self.run())
         self.button = button
-        left = _column([self.tree, button, self.progress], "300px", 1)
-        right = _column([self.table, self._text], "480px", 3)
-        below = _column([self.scatter, self._chosen], "440px", 1)
-        beside = _column([self.grid, self.histogram], "340px", 1)
+        left = column([self.tree, button, self.progress], "300px", 1)
+        right = column([self.table, self._text], "480px", 3)
+        below = column([self.scatter, self._chosen], "440px", 1)
+        beside = column([self.grid, self.histogram], "340px", 1)
         self._headline(None)
         self._selected(None)
         self._say("Pick layers in the tree, then screen them; the filters appear here.")
-        return [self._head, _row([left, right]), _row([below, beside])]
+        return [self._head, row([left, right]), row([below, beside])]
 
     def _compute(self, picked: tuple[str, ...], tick: Tick) -> tuple[Predictions, FilterScreen]:
         """Predictions and screen of the picked sites; runs in the worker thread."""
@@ -190,77 +172,22 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
         if screen is None:
             return
         self._headline(self._predictions())
-        index = views.filter_index(screen)
-        self.units.set_index(index)
-        self.table.set_frame(
-            views.filter_frame(screen), units=views.UNITS, sort="score", descending=True,
-            caption=screen.origin.caption(),
-        )  # fmt: skip
-        if len(index):
-            self.units.select([index.ids[views.most_anomalous(screen)].item()])
-
-    def _picked(self, selection: Selection | None) -> None:
-        """Show the filter that was picked in the table; the first one when several are."""
-        screen = self.workspace.results.get("screen")
-        if selection is None or not isinstance(screen, FilterScreen):
-            return
-        site, unit = views.split_name(str(selection.ids[0]))
-        data, predictions = self.workspace.data, self._predictions()
-        picture = screen.picture(site, unit)
-        k = len(picture.means)
-        self.scatter.set_points(
-            picture.points,
-            colors=views.sample_colors(data, predictions, picture.assignment, k),
-            ellipses=Ellipses(picture.means, picture.covariances) if k else None,
-            x_label="PC 1", y_label="PC 2", title=f"Samples of {site}, filter {unit}",
-            caption=screen.origin.caption(),
-        )  # fmt: skip
-        self.histogram.set_values(picture.tail, name="tail", unit="−log₁₀ p")
-        self.grid.set_rows(
-            order=views.outlier_order(data.index, picture.tail),
-            labels=views.sample_labels(data, predictions, picture.tail),
-            title=f"Outlier samples of {site}, filter {unit}, farthest first",
-        )
-        self._say(summary(screen, site, unit, views.class_names(data)))
+        self._views.show(screen, self.workspace.data, self._predictions())
 
     def _selected(self, selection: Selection | None) -> None:
         self.workspace.selection = selection
-        self._chosen.value = _line(views.selection_text(self.workspace.data, selection))
+        self._chosen.value = line(views.selection_text(self.workspace.data, selection))
 
     def _predictions(self) -> Predictions | None:
         found = self.workspace.results.get("predictions")
         return found if isinstance(found, Predictions) else None
 
     def _headline(self, predictions: Predictions | None) -> None:
-        line = views.headline(self.workspace.data, predictions, self.workspace.model.name)
-        self._head.value = f"<h2 style='margin:0'>{html.escape(line)}</h2>"
+        said = views.headline(self.workspace.data, predictions, self.workspace.model.name)
+        self._head.value = heading(said)
 
-    def _say(self, line: str) -> None:
-        self._text.value = _line(line)
+    def _say(self, text: str) -> None:
+        self._text.value = line(text)
 
     def __repr__(self) -> str:
         return f"FilterExplorer({self.workspace.model.name} on {self.workspace.data.name})"
-
-
-def _line(text: str) -> str:
-    """A line, or a few, that screen readers announce when it changes."""
-    style = "margin:0 6px;white-space:pre-line;line-height:1.4"
-    return f"<p role='status' style='{style}'>{html.escape(text)}</p>"
-
-
-def _empty_frame() -> Any:
-    import pandas as pd
-
-    return pd.DataFrame(columns=views.COLUMNS)
-
-
-def _row(children: list[Any]) -> ipywidgets.Box:
-    """Side by side, wrapping where the cell is narrow."""
-    layout = ipywidgets.Layout(display="flex", flex_flow="row wrap", width="100%")
-    return ipywidgets.Box(children, layout=layout)
-
-
-def _column(children: list[Any], width: str, grow: int) -> ipywidgets.VBox:
-    """One above the other, at least `width` wide unless the cell is narrower."""
-    layout = ipywidgets.Layout(flex=f"{grow} 1 {width}", min_width="0", padding="0 8px 0 0")
-    return ipywidgets.VBox(children, layout=layout)

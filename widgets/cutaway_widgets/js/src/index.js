@@ -7,6 +7,12 @@ import { h } from "./dom.js";
 import { dendrogram } from "./dendrogram.js";
 import { heatMap } from "./heat_map.js";
 import { featureMaps } from "./feature_maps.js";
+import { actions } from "./actions.js";
+import { choice } from "./choice.js";
+import { h } from "./dom.js";
+import { download } from "./download_view.js";
+import { form } from "./form.js";
+import { guide } from "./guide.js";
 import { histogram } from "./histogram.js";
 import { imageGrid } from "./image_grid.js";
 import { lineChart } from "./line_chart.js";
@@ -24,6 +30,11 @@ const views = {
   attribution_overlay: attributionOverlay,
   cost_card: costCard,
   feature_maps: featureMaps,
+  actions,
+  choice,
+  download,
+  form,
+  guide,
   histogram,
   image_grid: imageGrid,
   line_chart: lineChart,

@@ -10,6 +10,7 @@ import { models } from "./page_model.js";
  * @property {"box" | "view" | "html" | "button"} part
  * @property {Record<string, string>} style
  * @property {string} [direction] of a box
+ * @property {string[]} [classes] of a box, by which a choice shows or hides it
  * @property {Part[]} [children] of a box
  * @property {string} [model] of a view
  * @property {string} [text] of a button; label of html
@@ -17,6 +18,7 @@ import { models } from "./page_model.js";
  */
 
 const NEEDS = "needs a kernel";
+const ASKING = new Set(["actions", "form", "guide", "progress"]); // views that only ask Python
 const { render } = bundle.initialize();
 
 /** @param {Part} part @param {Record<string, SavedModel>} known @returns {Promise<HTMLElement>} */
@@ -24,7 +26,7 @@ async function draw(part, known) {
   const el = h("div", { class: `cwp-${part.part}` });
   for (const [name, value] of Object.entries(part.style)) el.style.setProperty(name, value);
   if (part.part === "box") {
-    el.classList.add(`cwp-${part.direction}`);
+    el.classList.add(`cwp-${part.direction}`, ...(part.classes ?? []));
     for (const one of part.children ?? []) el.append(await draw(one, known));
   } else if (part.part === "html") {
     if (part.text) el.append(h("span", { class: "cwp-label" }, part.text));
@@ -47,10 +49,10 @@ async function show(el, model) {
     // The view says it in its place; the others still work.
     console.error(error);
   }
-  if (model.get("_kind") !== "progress") return;
+  if (!ASKING.has(model.get("_kind"))) return;
   el.classList.add("cwp-off");
   el.title = NEEDS;
-  for (const one of el.querySelectorAll("button")) {
+  for (const one of /** @type {NodeListOf<HTMLButtonElement>} */ (el.querySelectorAll("button, input, select"))) {
     one.disabled = true;
     one.title = NEEDS;
   }

@@ -6,7 +6,13 @@ import { bytes } from "./wire.js";
 
 // What only a kernel can answer: the page keeps these traits as they were saved.
 /** @type {Record<string, string[]>} */
-const FIXED = { progress: ["_cancels"], site_tree: ["_picked"] };
+const FIXED = {
+  actions: ["_clicks"],
+  form: ["_values", "_errors", "_submits"],
+  guide: ["_asks"],
+  progress: ["_cancels"],
+  site_tree: ["_picked"],
+};
 
 /**
  * State as it was before `cutaway_widgets.export` wrote it: bytes from base64, NaN and infinities

@@ -1,0 +1,206 @@
+"""The workbench in Voilà and JupyterLab: open, pick, run, compare, save, reopen, take away."""
+
+import re
+
+import pytest
+from hosts import HOSTS, Page
+
+expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
+pytestmark = pytest.mark.browser
+SECONDS = 1000
+READY = "section.cw-form"
+
+
+@pytest.fixture(scope="class", params=list(HOSTS))
+def host(request, browser, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    with HOSTS[request.param](browser, folder, "workbench.ipynb", READY) as page:
+        page.name, page.folder = request.param, folder
+        if request.param == "lab":
+            # The side bar takes half of the window.
+            page.page.keyboard.press("Control+b")
+        yield page
+
+
+def tab(host, name):
+    one = host.page.get_by_role("tab", name=name, exact=True).and_(
+        host.page.locator(".cw-tabs [role=tab]")
+    )
+    one.click()
+    expect(one).to_have_attribute("aria-selected", "true")
+
+
+def field(host, name):
+    return host.page.locator(f".cw-form [name={name}]:visible")
+
+
+def press(host, name):
+    host.page.locator(".cw-bench-side").get_by_role("button", name=name, exact=True).click()
+
+
+def cards(host):
+    return host.page.locator(".cw-bench-card:visible")
+
+
+def steps(host):
+    found = host.page.locator(".cw-step").all()
+    return ["now" if "cw-now" in (one.get_attribute("class") or "") else "" for one in found]
+
+
+def settle(host, *words):
+    """Wait until the bar says that the work with this name is done."""
+    for word in words:
+        line = host.page.locator(".cw-progress .cw-words", has_text=re.compile(rf"{word}.*Done"))
+        expect(line).to_be_visible(timeout=120 * SECONDS)
+
+
+def lasso(host, scatter):
+    """Drag a loop around most points; returns how many were selected."""
+    canvas = scatter.locator("canvas.cw-over")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    corners = [(0.2, 0.15), (0.85, 0.15), (0.85, 0.8), (0.2, 0.8), (0.2, 0.17)]
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    host.page.mouse.move(*at[0])
+    host.page.mouse.down()
+    for x, y in at[1:]:
+        host.page.mouse.move(x, y, steps=8)
+    host.page.mouse.up()
+    found = scatter.get_by_text(re.compile(r"[1-9]\d* selected"))
+    expect(found).to_be_visible()
+    return int(re.search(r"(\d+) selected", found.inner_text())[1])
+
+
+class TestWorkbench:
+    def test_the_first_screen_says_what_to_do(self, host):
+        expect(host.page.get_by_text("Look inside a trained network.")).to_be_visible()
+        assert steps(host) == ["now", "", "", ""]
+        host.shoot(f"workbench-{host.name}-start")
+
+    def test_panels_switch_in_the_browser(self, host):
+        tree = host.page.locator("section.cw-tree")
+        expect(tree).to_be_hidden()
+        tab(host, "Lens")
+        expect(tree).to_be_visible()
+        expect(field(host, "limit")).to_have_count(0)
+        host.page.keyboard.press("ArrowLeft")
+        expect(field(host, "limit")).to_be_visible()
+
+    def test_a_bad_value_is_said_at_its_field(self, host):
+        field(host, "limit").fill("many")
+        press(host, "Open")
+        line = host.page.get_by_text("limit must be a whole number, 1 or more, got many")
+        expect(line).to_be_visible()
+        expect(field(host, "limit")).to_have_attribute("aria-invalid", "true")
+        field(host, "limit").fill("200")
+        expect(line).to_be_hidden()
+
+    def test_opens_by_enter(self, host):
+        field(host, "limit").press("Enter")
+        title = re.compile(r"lenet5-digits on 200 samples of digits/test, accuracy 9\d")
+        expect(host.page.get_by_text(title)).to_be_visible(timeout=90 * SECONDS)
+        settle(host, "open")
+        expect(host.page.get_by_role("treeitem", name=re.compile("conv1"))).to_be_visible()
+        assert steps(host) == ["", "now", "", ""]
+
+    def test_runs_a_lens_on_picked_layers(self, host):
+        host.page.get_by_role("treeitem", name=re.compile("^conv1")).click()
+        expect(host.page.get_by_text("1 layer, 6 units")).to_be_visible(timeout=20 * SECONDS)
+        field(host, "seed").fill("1")
+        press(host, "Run")
+        expect(cards(host)).to_have_count(1, timeout=90 * SECONDS)
+        settle(host, "screen")
+        expect(cards(host).get_by_text("screen: conv1 of lenet5-digits (seed 1)")).to_be_visible()
+        expect(cards(host).locator("section.cw-scatter")).to_be_visible()
+        expect(host.page.locator(".cw-error:visible")).to_have_count(0)
+
+    def test_a_second_lens_stands_beside_on_the_same_samples(self, host):
+        field(host, "lens").select_option("project")
+        expect(field(host, "method")).to_be_visible(timeout=20 * SECONDS)
+        press(host, "Run")
+        expect(cards(host)).to_have_count(2, timeout=90 * SECONDS)
+        settle(host, "project")
+        plane = cards(host).first.locator("section.cw-scatter")
+        n = lasso(host, plane)
+        assert 20 < n < 200
+        for one in cards(host).locator("section.cw-scatter").all():
+            expect(one.get_by_text(f"{n} selected")).to_be_visible()
+        expect(host.page.get_by_text(f"{n} samples selected:")).to_be_visible(timeout=20 * SECONDS)
+        assert steps(host) == ["", "", "", ""]
+        host.shoot(f"workbench-{host.name}-two")
+
+    def test_compares_with_a_checkpoint(self, host):
+        field(host, "lens").select_option("screen")
+        expect(field(host, "k_max")).to_be_visible(timeout=20 * SECONDS)
+        tab(host, "Compare")
+        field(host, "model").select_option("lenet5-digits-overfit")
+        field(host, "checkpoint").fill("5", timeout=20 * SECONDS)
+        press(host, "Compare")
+        expect(host.page.get_by_text("What differs: A lenet5-digits, B")).to_be_visible(
+            timeout=120 * SECONDS
+        )
+        settle(host, "compare")
+        expect(host.page.get_by_text("6 filters matched.")).to_be_visible()
+        host.shoot(f"workbench-{host.name}-compare")
+
+    def test_saves_and_opens_the_session_again(self, host):
+        titles = cards(host).locator(".cw-actions .cw-title")
+        before = [one for one in titles.all_inner_texts() if not one.startswith("What")]
+        tab(host, "Session")
+        field(host, "name").fill("first")
+        press(host, "Save")
+        expect(host.page.get_by_text("Saved as first.")).to_be_visible(timeout=30 * SECONDS)
+        found = list(host.folder.rglob("cutaway-sessions/first/workspace.json"))
+        assert len(found) == 1
+        expect(field(host, "session")).to_have_value("first", timeout=20 * SECONDS)
+        host.page.locator(".cw-form:has([name=session]) [type=submit]").click()
+        settle(host, "open first")
+        expect(cards(host)).to_have_count(2)
+        assert sorted(titles.all_inner_texts()) == sorted(before)
+
+    def test_code_is_shown_and_the_table_downloads(self, host):
+        tab(host, "Session")
+        press(host, "Code: Python that makes these results again")
+        expect(host.page.locator(".cw-code")).to_contain_text("ct.screen_filters(")
+        with host.page.expect_download(timeout=30 * SECONDS) as waiting:
+            press(host, "CSV: The newest result as a table")
+        file = host.folder / waiting.value.suggested_filename
+        waiting.value.save_as(file)
+        assert file.read_text().startswith("site,unit,")
+
+    def test_the_page_downloads_and_lives_without_a_kernel(self, host, browser):
+        with host.page.expect_download(timeout=60 * SECONDS) as waiting:
+            press(host, "HTML page: One file that shows these results without a kernel")
+        file = host.folder / "page.html"
+        waiting.value.save_as(file)
+        saved = Page(browser, offline=True)
+        saved.page.goto(file.as_uri())
+        saved.page.locator("#cutaway[data-ready=yes]").wait_for(timeout=30 * SECONDS)
+        saved.name = "saved"
+        tab(saved, "Lens")
+        expect(saved.page.locator("section.cw-tree")).to_be_visible()
+        expect(field(saved, "k_max")).to_be_disabled()
+        tab(saved, "Open")
+        expect(saved.page.locator("section.cw-tree")).to_be_hidden()
+        scatters = saved.page.locator("section.cw-scatter")
+        n = lasso(saved, scatters.first)
+        for one in scatters.all():
+            expect(one.get_by_text(re.compile(rf"\b{n} selected"))).to_be_visible()
+        saved.shoot(f"workbench-{host.name}-saved")
+        assert saved.errors == []
+        assert [url for url in saved.outside() if not url.startswith("file:")] == []
+        saved.context.close()
+
+    def test_a_narrow_window_keeps_every_part(self, host):
+        width = {"voila": 480, "lab": 700}[host.name]
+        host.page.set_viewport_size({"width": width, "height": 900})
+        for part in (".cw-bench-side", ".cw-bench-card", "section.cw-guide"):
+            box = host.page.locator(part).first.bounding_box()
+            assert box["width"] > 200
+            assert box["x"] + box["width"] <= width + 1
+        host.shoot(f"workbench-{host.name}-narrow")
+        host.page.set_viewport_size({"width": 1400, "height": 1100})
+
+    def test_no_request_left_the_machine_and_nothing_failed(self, host):
+        assert host.outside() == []
+        assert host.errors == []

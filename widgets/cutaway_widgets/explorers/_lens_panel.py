@@ -1,0 +1,141 @@
+"""Pick layers, choose a lens, set it, run it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ipywidgets
+
+from cutaway.lenses import Lens, lens
+from cutaway.model import Sites
+from cutaway.model.card import byte_count, bytes_text
+from cutaway_widgets.explorers import _filter_views as words
+from cutaway_widgets.explorers import _work as work
+from cutaway_widgets.explorers._layout import end, line
+from cutaway_widgets.explorers._lens_fields import arguments, lens_fields
+from cutaway_widgets.form import Field, Form
+from cutaway_widgets.site_tree import SiteTree
+
+EMPTY = "Open a model first: its layers appear here."
+LENS = "lens"
+
+
+class LensPanel:
+    """Tree of layers with what they will cost, and the settings of a lens.
+
+    Parameters
+    ----------
+    lock : threading.RLock
+        The workspace's.
+    max_bytes : int or str
+        The most that a capture may keep.
+    run : callable
+        Called with the values of the form.
+    picked : callable
+        Called when other layers are picked.
+    """
+
+    def __init__(
+        self,
+        lock: Any,
+        max_bytes: int | str,
+        run: Callable[[Mapping[str, Any]], None],
+        picked: Callable[[], None],
+    ) -> None:
+        self.max_bytes = max_bytes
+        self._sites: Sites | None = None
+        self._n = 0
+        self._told = picked
+        self.tree = SiteTree([], title="Layers", height=260, lock=lock)
+        self.cost = ipywidgets.HTML()
+        self._lenses = work.offered()
+        self.form = Form([], submit="Run", title="Lens", lock=lock)
+        self._show(self._lenses[0])
+        self.parts = (self.tree, self.cost, self.form)
+        self.box = ipywidgets.VBox(self.parts)
+        self._stops = (
+            self.tree.on_pick(lambda _paths: self._picked()),
+            self.form.on_submit(run),
+            self.form.on_change(self._changed),
+        )
+        self._say()
+
+    @property
+    def lens(self) -> Lens:
+        """The chosen lens."""
+        return lens(str(self.form.raw[LENS]))
+
+    def set_sites(self, tree: Sites | None, n: int) -> None:
+        """Show the layers of another model, none picked, for `n` samples."""
+        self._sites, self._n = tree, n
+        shown = [one for one in tree if one.shape] if tree is not None else []
+        self.tree.set_sites(shown, pickable=words.pickable(tree) if tree is not None else ())
+        self._picked()
+
+    def pick_first(self) -> None:
+        """Pick the first two convolutions, or layers."""
+        if self._sites is not None:
+            self.tree.pick(words.first_sites(self._sites, None))
+
+    def arguments(self, values: Mapping[str, Any], classes: Any) -> dict[str, Any]:
+        """Keywords of the lens from the values of the form."""
+        own = {name: value for name, value in values.items() if name != LENS}
+        return arguments(own, classes)
+
+    def close(self) -> None:
+        """Stop listening, and end the views."""
+        for stop in self._stops:
+            stop()
+        for one in (*self.parts, self.box):
+            end(one)
+
+    def _show(self, chosen: Lens) -> None:
+        names = tuple(one.name for one in self._lenses)
+        titles = tuple(f"{one.name}: {one.title}" for one in self._lenses)
+        first = Field(LENS, "choice", chosen.name, "What to run", options=names, titles=titles)
+        self._shown = chosen.name
+        self.form.set_fields([first, *lens_fields(chosen)])
+
+    def _changed(self) -> None:
+        if self.form.raw[LENS] != self._shown:
+            self._show(self.lens)
+
+    def _picked(self) -> None:
+        self._say()
+        self._told()
+
+    def _say(self) -> None:
+        if self._sites is None:
+            self.cost.value = line(EMPTY)
+            self.form.note = "Open a model and data first."
+            return
+        picked = self.tree.picked
+        if not picked:
+            self.cost.value = line("Tick the layers to look into.")
+            self.form.note = "Pick at least one layer."
+            return
+        self.form.note = ""
+        self.cost.value = line(cost_text(self._sites, picked, self._n, self.max_bytes))
+
+
+def cost_text(tree: Sites, picked: tuple[str, ...], n: int, max_bytes: int | str) -> str:
+    """One line about what a capture of the picked layers will keep, and whether it may.
+
+    Parameters
+    ----------
+    tree : Sites
+        Layers with their shapes.
+    picked : tuple of str
+        Paths of the layers.
+    n : int
+        Number of samples.
+    max_bytes : int or str
+        The most that a capture may keep.
+    """
+    units = sum(one.n_units or 0 for one in tree if one.path in picked)
+    wanted = work.planned_bytes(tree, picked, n)
+    layers = f"{len(picked)} {'layer' if len(picked) == 1 else 'layers'}"
+    text = f"{layers}, {units:,} units, {bytes_text(wanted)} for {n:,} samples"
+    limit = byte_count("max_bytes", max_bytes)
+    if wanted > limit:
+        return f"{text}: more than the {bytes_text(limit)} allowed. Pick fewer layers or samples."
+    return f"{text}."

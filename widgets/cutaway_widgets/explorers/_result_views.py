@@ -1,0 +1,87 @@
+"""Views of a result, chosen by its type; a new result type registers its own here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+import ipywidgets
+
+from cutaway.core import Index, Result
+from cutaway.filters import FilterScreen
+from cutaway.projection import Projection
+from cutaway_widgets.explorers import _filter_views as words
+from cutaway_widgets.explorers._layout import column, row
+from cutaway_widgets.explorers._scene import Scene
+from cutaway_widgets.explorers._screen_views import ScreenViews
+from cutaway_widgets.image_grid import ImageGrid
+from cutaway_widgets.scatter import Scatter
+from cutaway_widgets.table import Table
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Views of one result.
+
+    Parameters
+    ----------
+    box : ipywidgets.Box
+        What the card holds.
+    parts : sequence of object with ``close()``
+        What ends with the card.
+    """
+
+    box: Any
+    parts: Sequence[Any]
+
+
+@singledispatch
+def views_of(result: Result, scene: Scene) -> Shown:
+    """Views of a result: its table, unless its type registered linked views below.
+
+    Parameters
+    ----------
+    result : Result
+        Any.
+    scene : Scene
+        Samples and links of the page.
+    """
+    frame = result.to_frame()
+    name = str(frame.index.name or result.rows.axis)
+    ids = Index(frame.index.to_numpy(), name) if len(frame) != len(result.rows) else result.rows
+    # A frame by other rows than the result's has a link of its own.
+    table = Table(
+        frame.reset_index(names=name) if name not in frame.columns else frame,
+        index=ids, link=scene.link_of(ids), title=type(result).__name__, height=420,
+    )  # fmt: skip
+    return Shown(ipywidgets.VBox([table]), [table])
+
+
+@views_of.register
+def _screen(result: FilterScreen, scene: Scene) -> Shown:
+    """Filters above, the samples of the picked one below; as in the filter explorer."""
+    found = ScreenViews(scene.link_of(result.rows), scene.link_of(words.filter_index(result)))
+    found.show(result, scene.data_of(result), scene.predictions_of(result))
+    return Shown(found.box(), [found])
+
+
+@views_of.register
+def _projection(result: Projection, scene: Scene) -> Shown:
+    """Points of samples, coloured by what is known of them, beside the selected pictures."""
+    link = scene.link_of(result.rows)
+    data, predictions = scene.data_of(result), scene.predictions_of(result)
+    x_label, y_label = result.axes()
+    scatter = Scatter(
+        result.points, index=result.rows, link=link,
+        colors=words.sample_colors(data, predictions, None, 0),
+        x_label=x_label, y_label=y_label, title="Samples in the plane", height=420,
+    )  # fmt: skip
+    if data is None:
+        return Shown(ipywidgets.VBox([scatter]), [scatter])
+    grid = ImageGrid(
+        index=result.rows, link=link, mode="selected", title="Selected samples", height=360,
+        labels=words.sample_labels(data, predictions, None),
+        empty="Lasso samples in the plane to see them here.",
+    )  # fmt: skip
+    box = row([column([scatter], "320px", 3), column([grid], "220px", 2)])
+    return Shown(box, [scatter, grid])
