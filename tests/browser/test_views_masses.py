@@ -1,10 +1,12 @@
 """Very many points, pictures instead of points, counts instead of points; both engines alike."""
 
+# Fixtures are imported by name and used as arguments.
+# ruff: noqa: F811
+
 import numpy as np
 import pytest
 from static_page import of, open_views, snapshot
-from static_scene import N, drag, planted_atlas, repainted, selected
-from static_scene import page, scene  # noqa: F401 - fixtures
+from static_scene import N, drag, page, planted_atlas, repainted, scene, selected  # noqa: F401 - fixtures
 
 import cutaway_widgets as cw
 from cutaway.core import Index
@@ -23,7 +25,13 @@ SEEN = """([el, places]) => {
   ctx.fillStyle = "#fff";
   ctx.fillRect(0, 0, all.width, all.height);
   for (const one of sheets) ctx.drawImage(one, 0, 0);
-  return places.map(([x, y]) => [...ctx.getImageData(Math.round(x), Math.round(y), 1, 1).data].slice(0, 3));
+  const pixel = (x, y) => [...ctx.getImageData(Math.round(x), Math.round(y), 1, 1).data];
+  return places.map(([x, y]) => pixel(x, y).slice(0, 3));
+}"""
+LOSE = """() => {
+  const gl = document.querySelector(".cw-gl").getContext("webgl2");
+  window.lost = gl.getExtension("WEBGL_lose_context");
+  window.lost.loseContext();
 }"""
 READY = "([el, engine]) => el.querySelector('.cw-body').dataset.engine === engine"
 
@@ -63,7 +71,9 @@ def test_both_engines_draw_the_same_picture(browser):
     colors = ["#cc2200", "#00aa33", "#2244cc"]
     link = cw.Link(Index.count(120))
     views = [
-        cw.Scatter(points, link=link, engine=engine, colors={"kind": cw.Categories(kind, "abc", colors)})
+        cw.Scatter(
+            points, link=link, engine=engine, colors={"kind": cw.Categories(kind, "abc", colors)}
+        )
         for engine in ("webgl", "pixels")
     ]
     page = open_views(browser, views)
@@ -77,7 +87,9 @@ def test_both_engines_draw_the_same_picture(browser):
         assert np.abs(one - two).max() <= 6
         for view in views:
             assert np.abs(seen(page, view, between).astype(int) - 255).max() == 0
-        drag(page, of(page, views[0]).locator("canvas.cw-over"), [(0, 0), (0.5, 0), (0.5, 1), (0, 1)])
+        drag(
+            page, of(page, views[0]).locator("canvas.cw-over"), [(0, 0), (0.5, 0), (0.5, 1), (0, 1)]
+        )
         assert 0 < len(selected(page, link)) < 120
     chosen = np.isin(np.arange(120), selected(page, link))
     assert np.abs(one[chosen] - (0.92 * hues(colors)[kind[chosen]] + 0.08 * 255)).max() <= 6
@@ -111,8 +123,7 @@ def test_a_lost_context_is_survived_and_used_again(browser):
     where = places(page, view, points)
     before = seen(page, view, where)
     assert before.min() < 200
-    lose = "() => (window.lost = document.querySelector('.cw-gl').getContext('webgl2').getExtension('WEBGL_lose_context')).loseContext()"
-    page.evaluate(lose)
+    page.evaluate(LOSE)
     wait_for(page, view, "pixels")
     assert np.abs(seen(page, view, where).astype(int) - before).max() <= 6
     page.evaluate("() => window.lost.restoreContext()")
@@ -148,14 +159,25 @@ def test_density_counts_points_and_is_reached_by_key_and_button(page, scene):
     expect(button).to_have_attribute("aria-pressed", "true")
     expect(view.locator(".cw-legend")).to_contain_text("points on 2 × 2 px")
     colours = canvas.evaluate(
-        """c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-        const found = {}; for (let i = 0; i < d.length; i += 4) if (d[i + 3] === 255) {
-          const k = [d[i], d[i + 1], d[i + 2]].join(); found[k] = (found[k] ?? 0) + 1; } return found; }"""
+        """c => {
+          const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+          const found = {};
+          for (let i = 0; i < d.length; i += 4) {
+            if (d[i + 3] !== 255) continue;
+            const k = [d[i], d[i + 1], d[i + 2]].join();
+            found[k] = (found[k] ?? 0) + 1;
+          }
+          return found;
+        }"""
     )
     # Single points are viridis' first colour, four pixels each; the most frequent one its last.
     assert colours["68,1,84"] > 4 * 50
     assert "253,231,37" in colours
-    drag(page, view.locator("canvas.cw-over"), [(0.05, 0.02), (0.55, 0.02), (0.55, 0.88), (0.05, 0.88)])
+    drag(
+        page,
+        view.locator("canvas.cw-over"),
+        [(0.05, 0.02), (0.55, 0.02), (0.55, 0.88), (0.05, 0.88)],
+    )
     assert selected(page, scene.samples) == list(range(160))
     expect(view.locator(".cw-legend")).to_contain_text("grey: not selected")
     snapshot(page, "density")
@@ -242,7 +264,9 @@ def test_a_hundred_thousand_rows_are_linked_without_a_kernel(browser):
     ]
     page = open_views(browser, views, width=1000, height=1300)
     scatter, histogram, grid = (of(page, one) for one in views)
-    drag(page, scatter.locator("canvas.cw-over"), [(0.0, 0.0), (0.5, 0.0), (0.5, 0.99), (0.0, 0.99)])
+    drag(
+        page, scatter.locator("canvas.cw-over"), [(0.0, 0.0), (0.5, 0.0), (0.5, 0.99), (0.0, 0.99)]
+    )
     rows = np.array(selected(page, link))
     count = f"{len(rows):,}"
     assert len(rows) > 1000
