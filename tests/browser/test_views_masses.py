@@ -282,3 +282,23 @@ def test_a_hundred_thousand_rows_are_linked_without_a_kernel(browser):
     grid.get_by_label(f"sample {rows[-1]}", exact=True).wait_for()
     assert page.strays == []
     page.context.close()
+
+
+def test_pictures_kept_in_sight_stay_those_of_their_rows(page, scene):
+    put = """([id, rows]) => {
+      const m = window.models[id];
+      const b = new Uint8Array(30);
+      for (const i of rows) b[i >> 3] |= 1 << (i & 7);
+      m.set("_of", m.get("digest"));
+      m.set("_mask", new DataView(b.buffer));
+    }"""
+    tiles = of(page, scene.grid).get_by_role("option")
+    for rows in ([3, 7, 202], [7, 90, 202], [1, 2, 3, 7], [202]):
+        page.evaluate(put, [scene.samples.model_id, rows])
+        expect(tiles).to_have_count(len(rows))
+        for tile, row in zip(tiles.all(), rows, strict=True):
+            expect(tile).to_have_attribute("aria-label", f"sample s{row:03d}, {row % 10}")
+        colours = tiles.locator("canvas").evaluate_all(
+            "all => all.map((c) => [...c.getContext('2d').getImageData(20, 20, 1, 1).data])"
+        )
+        assert colours == [[row, 255 - row, 40, 255] for row in rows]
