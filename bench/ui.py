@@ -30,13 +30,14 @@ PAGES.append(("Cutaway", 10_000_000))
 ARGUMENTS = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
 QUIET = 600  # ms without any drawing: all is painted
 SILENT = 8_000  # ms after which Python is taken not to answer
-LONGEST = 40_000  # ms for one gesture
-PATIENCE = 35.0  # s after which a gesture is not repeated on a page
+LONGEST = 25_000  # ms for one gesture
+PATIENCE = 20.0  # s after which a gesture is not repeated on a page
 # What a gesture costs: from the release of the button until nothing is drawn any more.
 SETTLED = f"""() => {{
   const m = window.bench;
   const end = Math.max(m.last, m.python, m.up);
-  return m.up > 0 && performance.now() - end > {QUIET} && (m.python > m.up || performance.now() - m.up > {SILENT});
+  const heard = m.python > m.up || performance.now() - m.up > {SILENT};
+  return m.up > 0 && performance.now() - end > {QUIET} && heard;
 }}"""
 READ = """() => {
   const m = window.bench;
@@ -74,8 +75,8 @@ class Page:
         self.page.add_init_script(ui_pages.TRACKER)
         self.tools = self.page.context.new_cdp_session(self.page)
         self.tools.send("Performance.enable")
-        self.page.goto(url, timeout=300_000)
-        self.page.wait_for_function(LOADED, timeout=300_000)
+        self.page.goto(url, timeout=120_000)
+        self.page.wait_for_function(LOADED, timeout=120_000)
         self.ready = self.page.evaluate(
             "() => (performance.timeOrigin + bench.last) / 1000"
             " - Number(document.querySelector('.bench-heard').dataset.born)"
@@ -113,13 +114,14 @@ class Page:
 
     def lasso(self, size: float) -> dict[str, Any]:
         """Draw round the middle of the plot, by hand speed."""
-        around = [2 * math.pi * k / 24 for k in range(25)]
+        # Not quite closed: a peer takes a release where the button went down for a click.
+        around = [2 * math.pi * k / 24 for k in range(23)]
         places = [self.at(0.5 + size * math.cos(a), 0.5 + size * math.sin(a)) for a in around]
         self.page.mouse.move(*places[0])
         self.page.wait_for_timeout(100)
         self.page.mouse.down()
         for place in places[1:]:
-            self.page.mouse.move(*place, steps=3)
+            self.page.mouse.move(*place)
         self.page.wait_for_timeout(200)
         return self.release()
 
@@ -149,12 +151,12 @@ def measure(browser: Any, folder: Path, kind: str, n: int) -> dict[str, Any]:
 
 
 def repeated(gesture: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
-    """A warm-up, and what up to RUNS further ones found; of a slow page fewer, at least one."""
+    """What up to RUNS gestures after a warm-up found; of a slow page fewer, or the first alone."""
     start = time.monotonic()
     found = [gesture(0)]
-    while len(found) <= RUNS and (len(found) < 2 or time.monotonic() - start < PATIENCE):
+    while len(found) <= RUNS and time.monotonic() - start < PATIENCE:
         found.append(gesture(len(found)))
-    return found[1:]
+    return found[1:] or found
 
 
 def median(values: list[float | None]) -> float | None:
@@ -181,15 +183,16 @@ HEADS = (
 NOTE = """Goals at 100,000: main thread ≤ 25 ms, repainted ≤ 100 ms, Python ≤ 300 ms; at 1,000,000:
 repainted ≤ 400 ms, interactive ≤ 12 s, heap ≤ 120 MB, click ≤ 300 ms.
 
-Pages: ours has two scatters, a histogram and a grid of pictures (10,000,000: scatter and histogram);
-jupyter-scatter has two scatters linked by its `compose`; plotly has two `scattergl` and a histogram
-linked by a callback in Python, as it offers no other way. Main thread: script, style and layout from
-the release of the button until 0.6 s without drawing. All repainted: until the second frame after
-the last drawing call on any canvas (so two frames of about 17 ms are in every figure). To Python:
-until the page shows what a callback in Python wrote, so the way back is in it. Interactive: from the
-first line that the kernel runs until nothing is drawn any more; data are made in it. Real mouse for
-all; "none": the gesture had no such effect within 8 s. Medians of 5 runs after one warm-up (fewer
-where one takes seconds);
+Pages: ours has two scatters, a histogram and a grid of pictures (10,000,000: scatter and
+histogram); jupyter-scatter has two scatters linked by its `compose`; plotly has two `scattergl` and
+a histogram linked by a callback in Python, as it offers no other way. Main thread: script, style
+and layout from the release of the button until 0.6 s without drawing. All repainted: until the
+second frame after the last drawing call on any canvas (so two frames of about 17 ms are in every
+figure). To Python: until the page shows what a callback in Python wrote, so the way back is in it.
+Interactive: from the first line that the kernel runs until nothing is drawn any more; data are made
+in it. Real mouse for all; "none": the gesture had no such effect within 8 s. Medians of 5 runs
+after one warm-up (fewer where one takes seconds). JS heap does not count typed arrays' own bytes.
+Without a graphics processor ours writes pixels itself, the others draw by WebGL in software;
 headless Chromium with the software renderer."""
 
 

@@ -71,8 +71,7 @@ PLOTLY = """
 import plotly.graph_objects as go
 def figure(x, y, color):
     trace = go.Scattergl(x=x, y=y, mode="markers", marker=dict(size=3, color=color))
-    layout = dict(height=420, dragmode="lasso", hovermode="closest", margin=dict(l=40, r=10, t=30, b=30))
-    return go.FigureWidget([trace], layout)
+    return go.FigureWidget([trace], dict(height=420, dragmode="lasso", hovermode="closest"))
 first = figure(points[:, 0], points[:, 1], kind)
 second = figure(points[:, 1], points[:, 0], loss)
 third = go.FigureWidget([go.Histogram(x=loss, nbinsx=40)], dict(height=420))
@@ -108,7 +107,10 @@ TRACKER = """
   wrap(WebGL2RenderingContext, gl);
   wrap(CanvasRenderingContext2D, ["putImageData", "drawImage", "fillRect", "stroke", "fill"]);
   addEventListener("pointerup", () => { m.up ||= performance.now(); }, true);
-  const tick = () => { if (m.up && m.frames.length < 4000) m.frames.push(performance.now()); requestAnimationFrame(tick); };
+  const tick = () => {
+    if (m.up && m.frames.length < 4000) m.frames.push(performance.now());
+    requestAnimationFrame(tick);
+  };
   requestAnimationFrame(tick);
   m.arm = () => { m.up = m.last = m.python = 0; m.frames = []; };
   m.said = () => document.querySelector(".bench-heard")?.textContent ?? "";

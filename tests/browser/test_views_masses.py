@@ -1,10 +1,12 @@
 """Very many points, pictures instead of points, counts instead of points; both engines alike."""
 
+# Fixtures are imported by name and used as arguments.
+# ruff: noqa: F811
+
 import numpy as np
 import pytest
 from static_page import of, open_views, snapshot
-from static_scene import N, drag, planted_atlas, repainted, selected
-from static_scene import page, scene  # noqa: F401 - fixtures
+from static_scene import N, drag, page, planted_atlas, repainted, scene, selected  # noqa: F401 - fixtures
 
 import cutaway_widgets as cw
 from cutaway.core import Index
@@ -23,7 +25,13 @@ SEEN = """([el, places]) => {
   ctx.fillStyle = "#fff";
   ctx.fillRect(0, 0, all.width, all.height);
   for (const one of sheets) ctx.drawImage(one, 0, 0);
-  return places.map(([x, y]) => [...ctx.getImageData(Math.round(x), Math.round(y), 1, 1).data].slice(0, 3));
+  const pixel = (x, y) => [...ctx.getImageData(Math.round(x), Math.round(y), 1, 1).data];
+  return places.map(([x, y]) => pixel(x, y).slice(0, 3));
+}"""
+LOSE = """() => {
+  const gl = document.querySelector(".cw-gl").getContext("webgl2");
+  window.lost = gl.getExtension("WEBGL_lose_context");
+  window.lost.loseContext();
 }"""
 READY = "([el, engine]) => el.querySelector('.cw-body').dataset.engine === engine"
 
@@ -115,8 +123,7 @@ def test_a_lost_context_is_survived_and_used_again(browser):
     where = places(page, view, points)
     before = seen(page, view, where)
     assert before.min() < 200
-    lose = "() => (window.lost = document.querySelector('.cw-gl').getContext('webgl2').getExtension('WEBGL_lose_context')).loseContext()"
-    page.evaluate(lose)
+    page.evaluate(LOSE)
     wait_for(page, view, "pixels")
     assert np.abs(seen(page, view, where).astype(int) - before).max() <= 6
     page.evaluate("() => window.lost.restoreContext()")
@@ -152,9 +159,16 @@ def test_density_counts_points_and_is_reached_by_key_and_button(page, scene):
     expect(button).to_have_attribute("aria-pressed", "true")
     expect(view.locator(".cw-legend")).to_contain_text("points on 2 × 2 px")
     colours = canvas.evaluate(
-        """c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-        const found = {}; for (let i = 0; i < d.length; i += 4) if (d[i + 3] === 255) {
-          const k = [d[i], d[i + 1], d[i + 2]].join(); found[k] = (found[k] ?? 0) + 1; } return found; }"""
+        """c => {
+          const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+          const found = {};
+          for (let i = 0; i < d.length; i += 4) {
+            if (d[i + 3] !== 255) continue;
+            const k = [d[i], d[i + 1], d[i + 2]].join();
+            found[k] = (found[k] ?? 0) + 1;
+          }
+          return found;
+        }"""
     )
     # Single points are viridis' first colour, four pixels each; the most frequent one its last.
     assert colours["68,1,84"] > 4 * 50
@@ -268,3 +282,23 @@ def test_a_hundred_thousand_rows_are_linked_without_a_kernel(browser):
     grid.get_by_label(f"sample {rows[-1]}", exact=True).wait_for()
     assert page.strays == []
     page.context.close()
+
+
+def test_pictures_kept_in_sight_stay_those_of_their_rows(page, scene):
+    put = """([id, rows]) => {
+      const m = window.models[id];
+      const b = new Uint8Array(30);
+      for (const i of rows) b[i >> 3] |= 1 << (i & 7);
+      m.set("_of", m.get("digest"));
+      m.set("_mask", new DataView(b.buffer));
+    }"""
+    tiles = of(page, scene.grid).get_by_role("option")
+    for rows in ([3, 7, 202], [7, 90, 202], [1, 2, 3, 7], [202]):
+        page.evaluate(put, [scene.samples.model_id, rows])
+        expect(tiles).to_have_count(len(rows))
+        for tile, row in zip(tiles.all(), rows, strict=True):
+            expect(tile).to_have_attribute("aria-label", f"sample s{row:03d}, {row % 10}")
+        colours = tiles.locator("canvas").evaluate_all(
+            "all => all.map((c) => [...c.getContext('2d').getImageData(20, 20, 1, 1).data])"
+        )
+        assert colours == [[row, 255 - row, 40, 255] for row in rows]

@@ -1,4 +1,4 @@
-"""A part of very many points that looks like all of them: sparse places whole, dense ones thinned."""
+"""A part of very many points that looks like all: sparse places whole, dense ones thinned."""
 
 import math
 from typing import Any

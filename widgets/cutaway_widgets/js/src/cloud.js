@@ -24,7 +24,6 @@ import * as mask from "./mask.js";
 
 export const FAINT = 0.15;
 export const FULL = 0.92;
-export const MARGIN = 6; // px that a point on the edge may overhang
 const CROWD = 20_000; // points from which soft edges cost more than they show
 
 /**
@@ -48,10 +47,10 @@ export class PixelPoints {
    */
   draw(ctx, cloud, camera, area, shades) {
     const ratio = ctx.getTransform().a;
-    const left = Math.round((area.left - MARGIN) * ratio);
-    const top = Math.round((area.top - MARGIN) * ratio);
-    const width = Math.max(1, Math.round((area.width + 2 * MARGIN) * ratio));
-    const height = Math.max(1, Math.round((area.height + 2 * MARGIN) * ratio));
+    const left = Math.round(area.left * ratio);
+    const top = Math.round(area.top * ratio);
+    const width = Math.max(1, Math.round(area.width * ratio));
+    const height = Math.max(1, Math.round(area.height * ratio));
     if (this.image?.width !== width || this.image.height !== height) this.image = ctx.createImageData(width, height);
     else this.image.data.fill(0);
     const device = {

@@ -7,6 +7,7 @@ import { counted, number } from "./format.js";
 import { Link } from "./link.js";
 import * as mask from "./mask.js";
 import { gather, once, selected, selectedOf } from "./mask_fast.js";
+import { Pictures } from "./pictures.js";
 import { frame, typed, watch } from "./wire.js";
 
 const GAP = 6;
@@ -41,7 +42,11 @@ export async function imageGrid({ model, el, signal }) {
   const link = await Link.of(model, "image grid", signal);
   if (signal.aborted) return;
   const view = shell({ model, el, signal }, { kind: "grid", label: "Image grid", link: link.model });
-  const atlas = new Atlas(link.model, () => redraw());
+  const atlas = new Atlas(link.model, () => {
+    drawn.forget();
+    redraw();
+  });
+  const drawn = new Pictures(atlas);
   const tell = teller(view.say, signal);
   const sheet = h("div", { class: "cw-sheet" });
   const nothing = h("div", { class: "cw-nothing" });
@@ -112,15 +117,7 @@ export async function imageGrid({ model, el, signal }) {
     tile.style.cssText = `left:${(at % columns) * (wide + GAP)}px;top:${Math.floor(at / columns) * cell + shift}px;width:${wide}px`;
     tile.dataset.at = String(at);
     if (pictures) {
-      const ratio = window.devicePixelRatio || 1;
-      const picture = h("canvas", { width: side * ratio, height: side * ratio, "aria-hidden": "true" });
-      picture.style.cssText = `width:${side}px;height:${side}px`;
-      const ctx = picture.getContext("2d");
-      ctx.imageSmoothingEnabled = false;
-      const w = atlas.aspect >= 1 ? picture.width : picture.width * atlas.aspect;
-      const t = w / atlas.aspect;
-      atlas.draw(ctx, row, (picture.width - w) / 2, (picture.height - t) / 2, w, t);
-      tile.append(picture);
+      tile.append(drawn.of(row, side));
     }
     tile.append(h("div", { class: "cw-line" }, link.id(row)));
     if (labels.length) tile.append(" ", h("div", { class: pictures ? "cw-line cw-label" : "cw-card" }, label));
@@ -146,6 +143,8 @@ export async function imageGrid({ model, el, signal }) {
     const from = port.scrollTop * squeeze();
     const { first, last } = visible(rows.length, columns, cell, from, port.clientHeight);
     shift = port.scrollTop - from;
+    const sight = new Set(Array.from({ length: last - first }, (_, k) => rows.at(first + k)));
+    drawn.begin(sight, side);
     const tiles = [];
     for (let at = first; at < last; at++) tiles.push(tileOf(at, pictures, bits));
     sheet.replaceChildren(...tiles);

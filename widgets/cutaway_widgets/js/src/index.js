@@ -1,18 +1,17 @@
 // @ts-check
 // The bundle's only export. Named exports are forbidden: with one called `render` the host takes
 // this for the old form and drops `initialize`. See build.mjs.
-import { attributionOverlay } from "./attribution_overlay.js";
-import { costCard } from "./cost_card.js";
-import { h } from "./dom.js";
-import { dendrogram } from "./dendrogram.js";
-import { heatMap } from "./heat_map.js";
-import { featureMaps } from "./feature_maps.js";
 import { actions } from "./actions.js";
+import { attributionOverlay } from "./attribution_overlay.js";
 import { choice } from "./choice.js";
+import { costCard } from "./cost_card.js";
+import { dendrogram } from "./dendrogram.js";
 import { h } from "./dom.js";
 import { download } from "./download_view.js";
+import { featureMaps } from "./feature_maps.js";
 import { form } from "./form.js";
 import { guide } from "./guide.js";
+import { heatMap } from "./heat_map.js";
 import { histogram } from "./histogram.js";
 import { imageGrid } from "./image_grid.js";
 import { lineChart } from "./line_chart.js";
@@ -25,16 +24,16 @@ import { tokenText } from "./token_text.js";
 
 /** @type {Record<string, (context: { model: any, el: HTMLElement, signal: AbortSignal }) => Promise<void>>} */
 const views = {
-  dendrogram,
-  heat_map: heatMap,
-  attribution_overlay: attributionOverlay,
-  cost_card: costCard,
-  feature_maps: featureMaps,
   actions,
+  attribution_overlay: attributionOverlay,
   choice,
+  cost_card: costCard,
+  dendrogram,
   download,
+  feature_maps: featureMaps,
   form,
   guide,
+  heat_map: heatMap,
   histogram,
   image_grid: imageGrid,
   line_chart: lineChart,

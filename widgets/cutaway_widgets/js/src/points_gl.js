@@ -2,7 +2,7 @@
 // Points drawn by the graphics processor: one buffer of places, one of colours' places in a palette,
 // the selection as bits in a texture. Only what changed is sent again.
 import { program, texture } from "./gl.js";
-import { FAINT, FULL, MARGIN, rgb, rimOf } from "./cloud.js";
+import { FAINT, FULL, rgb, rimOf } from "./cloud.js";
 
 const WIDE = 4096; // texels of a row of the selection's texture
 const PALETTE = 256; // texels of a row of the palette's
@@ -129,11 +129,8 @@ export class GlPoints {
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     gl.enable(gl.SCISSOR_TEST);
     const low = height - area.top - area.height;
-    gl.scissor(
-      ...(/** @type {[number, number, number, number]} */ (
-        [area.left - MARGIN, low - MARGIN, area.width + 2 * MARGIN, area.height + 2 * MARGIN].map((one) => Math.round(one * ratio))
-      )),
-    );
+    const device = (/** @type {number} */ one) => Math.round(one * ratio);
+    gl.scissor(device(area.left), device(low), device(area.width), device(area.height));
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     gl.enable(gl.DEPTH_TEST);
