@@ -1,4 +1,4 @@
-"""A team's page in real browsers: two people apart, and a kernel that ended says so."""
+"""A team's page in a real browser: it opens with the token, and says when its kernel ended."""
 
 import contextlib
 import signal
@@ -28,9 +28,11 @@ def serving(folder):
         for line in process.stdout:
             if "the dashboard is at" in line:
                 break
-        yield line.split()[-1]
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+        try:
+            yield line.split()[-1]
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
 
 
 def opened(browser, url):
@@ -40,24 +42,13 @@ def opened(browser, url):
     return page
 
 
-def test_two_people_and_the_end_of_a_kernel(browser, tmp_path):
+def test_a_kernel_that_ended_says_so_on_its_page(browser, tmp_path):
     with serving(tmp_path) as url:
-        anna, ben = (opened(browser, url) for _ in range(2))
-        lines = [one.page.get_by_text("22 units, 1 selected") for one in (anna, ben)]
-        for line in lines:
-            line.wait_for()
-        anna.page.get_by_role("row").filter(has_text="conv2").first.click()
-        anna.page.get_by_text("Samples of conv2").wait_for(timeout=30_000)
-        assert ben.page.get_by_text("Samples of conv1").count()
-        assert not ben.page.get_by_text("Samples of conv2").count()
-        ended = ben.page.get_by_text("The session behind this page has ended")
-        assert not ended.count()
-        ended.wait_for(timeout=90_000)
+        anna = opened(browser, url)
+        ended = anna.page.get_by_text("The session behind this page has ended")
+        ended.wait_for(timeout=120_000)
         assert ended.get_attribute("role") == "status"
-        ben.page.get_by_role("row").filter(has_text="conv1").nth(1).click()  # still alive in itself
-        ben.shoot("team-ended")
+        anna.shoot("team-ended")
         assert anna.errors == []
-        assert ben.errors == []
         assert anna.outside() == []
-        for one in (anna, ben):
-            one.context.close()
+        anna.context.close()
