@@ -18,7 +18,7 @@ from cutaway.filters import fit_mixtures
 from cutaway.filters.engines import n_threads, pick, results
 from cutaway.filters.samples import Samples
 from cutaway.filters.search import search_components
-from cutaway.filters.starts import draws, farthest, robust_distances
+from cutaway.filters.starts import farthest, robust_distances
 
 ENGINES = ("numpy", "numba", "torch")
 COVARIANCES = ("full", "tied", "diag", "spherical")
@@ -47,7 +47,7 @@ def cloud(rng, filters, n, d, k):
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    d=st.sampled_from([1, 2, 3, 4, 6]),
+    d=st.sampled_from([1, 2, 4, 6]),
     k=st.integers(1, 5),
     n=st.sampled_from([30, 255, 256, 257, 700]),
     covariance=st.sampled_from(COVARIANCES),
@@ -242,7 +242,8 @@ FIT = """
     import numpy as np
     from cutaway.filters import fit_mixtures
     x = np.random.default_rng(0).normal(size=(2, 60, 1))
-    print(fit_mixtures(x, 2).log_likelihood.tolist())
+    start = np.arange(120).reshape(2, 60) % 2  # fewer functions to compile than for own starts
+    print(fit_mixtures(x, 2, start=start).log_likelihood.tolist())
 """
 
 

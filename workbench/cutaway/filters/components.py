@@ -63,7 +63,9 @@ def minor_component(samples: Samples, fit: Fit, resp: Array, tau: float) -> Mino
     minor = (weights <= tau) & ~heaviest
     some = minor.any(axis=1)
     found = Minor(
-        *(np.full(b, np.nan) for _ in range(3)),
+        weight=np.full(b, np.nan),
+        overlap=np.full(b, np.nan),
+        deviance=np.full(b, np.nan),
         evident=np.zeros(b, bool),
         responsibility=np.where(minor[:, :, None], resp, 0.0).sum(axis=1),
     )

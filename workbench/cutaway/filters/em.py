@@ -68,22 +68,11 @@ class State:
 _BY_START = ("weights", "means", "covariances", "bound", "done", "failed", "n_iter")
 
 
-def best_fit(
-    samples: Samples, begin: Array, settings: Settings, plan: tuple[int, int]
-) -> Fit:
-    """Fit from starts (b, s, k, n): after plan[0] iterations the best plan[1] go on."""
-    short, survivors = plan
+def best_fit(samples: Samples, begin: Array, settings: Settings) -> Fit:
+    """Fit from starts (b, s, k, n), all of them to their end: the likeliest."""
     state = from_responsibilities(samples, begin, settings)
-    short = min(short, settings.max_iter)
-    state = climb(samples, state, settings, short)
-    if state.bound.shape[1] > survivors:
-        state = state.take(_best(state.bound, survivors))
-    state = climb(samples, state, settings, settings.max_iter - short)
-    return state.take(_best(state.bound, 1)).fit()
-
-
-def _best(bound: Array, count: int) -> NDArray[np.int64]:
-    return np.argsort(-bound, axis=1, kind="stable")[:, :count]
+    state = climb(samples, state, settings, settings.max_iter)
+    return state.take(np.argsort(-state.bound, axis=1, kind="stable")[:, :1]).fit()
 
 
 def from_responsibilities(samples: Samples, resp: Array, settings: Settings) -> State:

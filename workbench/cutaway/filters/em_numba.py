@@ -5,6 +5,8 @@ with n beyond the samples themselves. Starts are made here too (`starts_numba`),
 search leaves the interpreter once for every k.
 """
 
+# ruff: noqa: C901, PLR0917 - compiled code: positional arguments, loops spelt out
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from cutaway.filters.kernels import (
     Array,
     Marker,
     accumulate,
+    clear,
     compiled,
     kept_on_disk,
     log_density,
@@ -106,7 +109,7 @@ def _walk(x: Array, n: int, theta: Array, means: Array, sums: Array, marker: Mar
     """E-step and the moments of the M-step; return the mean log-likelihood."""
     k = len(theta)
     logits, total, top = np.empty((k, BLOCK)), np.empty(BLOCK), np.empty(BLOCK)
-    sums[:] = 0.0
+    clear(sums)
     likelihood = 0.0
     for a in range(0, n, BLOCK):
         m = min(BLOCK, n - a)
@@ -122,14 +125,13 @@ def _walk(x: Array, n: int, theta: Array, means: Array, sums: Array, marker: Mar
 def _climb(
     x: Array,
     n: int,
-    begun: tuple[float, int, int],
     mixture: tuple[Array, Array, Array],
     rule: tuple[int, float, float, int],
     trace: Array,
     marker: Marker,
 ) -> tuple[float, int, int]:
-    """EM in place; (bound, iterations, code) after at most rule[0] iterations in all."""
-    bound, n_iter, code = begun
+    """EM in place: the last bound, iterations, code."""
+    bound, n_iter, code = -np.inf, 0, OPEN
     weights, means, covariances = mixture
     max_iter, tol, reg, kind = rule
     k, d = means.shape
@@ -161,10 +163,10 @@ def _begin(
     weights, means, covariances = mixture
     k, d = means.shape
     n = resp.shape[1]
-    means[:] = 0.0
+    clear(means)
     sums = np.empty((k, 1 + d + d * (d + 1) // 2))
     for _ in range(2):
-        sums[:] = 0.0
+        clear(sums)
         for a in range(0, n, BLOCK):
             for c in range(k):
                 accumulate(x, a, resp[c, a : min(a + BLOCK, n)], means[c], sums[c], marker)
@@ -187,9 +189,7 @@ def fit_from(
         n = count[f]
         mixture = (mixtures[0][f], mixtures[1][f], mixtures[2][f])
         _begin(across[f], resp[f, :, :n], mixture, rule, marker)
-        bound[f], n_iter[f], code[f] = _climb(
-            across[f], n, (-np.inf, 0, OPEN), mixture, rule, trace[f], marker
-        )
+        bound[f], n_iter[f], code[f] = _climb(across[f], n, mixture, rule, trace[f], marker)
 
 
 @kept_on_disk
@@ -198,42 +198,40 @@ def fit_best(
     count: NDArray[np.int64],
     uniform: Array,
     far: NDArray[np.bool_],
-    plan: tuple[int, int],
     rule: tuple[int, float, float, int],
     mixtures: tuple[Array, Array, Array],
     ends: tuple[Array, NDArray[np.int64], NDArray[np.int64], Array],
     marker: Marker,
 ) -> None:
-    """EM from several starts for every filter: after plan[0] iterations the best plan[1] go on."""
-    (short, survivors), (max_iter, tol, reg, kind) = plan, rule
+    """EM from several starts for every filter of a block: the likeliest."""
     b, d, longest = across.shape
     k = mixtures[0].shape[1]
     starts = len(uniform) - 1 + far.shape[1] if k > 1 else 1
-    w, mu, cov = np.empty((starts, k)), np.empty((starts, k, d)), np.empty((starts, k, d, d))
-    traces, bounds = np.empty((starts, max_iter)), np.empty(starts)
-    its, codes = np.empty(starts, np.int64), np.empty(starts, np.int64)
-    resp = np.empty((k, longest))
-    first = (min(short, max_iter), tol, reg, kind)
+    now = np.empty(k), np.empty((k, d)), np.empty((k, d, d))
+    resp, trace = np.empty((k, longest)), np.empty(rule[0])
     for f in range(b):
         x, n = across[f], count[f]
         for s in range(starts):
             cluster(x, n, s, uniform, far[f], resp)
-            _begin(x, resp[:, :n], (w[s], mu[s], cov[s]), rule, marker)
-            bounds[s], its[s], codes[s] = _climb(
-                x, n, (-np.inf, 0, OPEN), (w[s], mu[s], cov[s]), first, traces[s], marker
-            )
-        order = np.argsort(-bounds, kind="mergesort")
-        best = order[0]
-        for s in order[:survivors]:
-            bounds[s], its[s], codes[s] = _climb(
-                x, n, (bounds[s], its[s], codes[s]), (w[s], mu[s], cov[s]), rule, traces[s], marker
-            )
-        for s in order[:survivors]:
-            if bounds[s] > bounds[best]:
-                best = s
-        mixtures[0][f], mixtures[1][f], mixtures[2][f] = w[best], mu[best], cov[best]
-        ends[0][f], ends[1][f], ends[2][f] = bounds[best], its[best], codes[best]
-        ends[3][f, : its[best]] = traces[best, : its[best]]
+            _begin(x, resp[:, :n], now, rule, marker)
+            bound, n_iter, code = _climb(x, n, now, rule, trace, marker)
+            if s == 0 or bound > ends[0][f]:
+                _copy(now, (mixtures[0][f], mixtures[1][f], mixtures[2][f]))
+                ends[0][f], ends[1][f], ends[2][f] = bound, n_iter, code
+                for i in range(rule[0]):
+                    ends[3][f, i] = trace[i] if i < n_iter else np.nan
+
+
+@compiled
+def _copy(of: tuple[Array, Array, Array], to: tuple[Array, Array, Array]) -> None:
+    """Copy weights, means and covariances of one mixture."""
+    k, d = of[1].shape
+    for c in range(k):
+        to[0][c] = of[0][c]
+        for i in range(d):
+            to[1][c, i] = of[1][c, i]
+            for j in range(d):
+                to[2][c, i, j] = of[2][c, i, j]
 
 
 @kept_on_disk
@@ -255,7 +253,7 @@ def measure(
     total, top, label = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     for f in range(b):
         x, n = across[f], count[f]
-        out[f] = np.nan
+        out[f, 0] = out[f, 1] = out[f, 2] = np.nan
         if not _coefficients(mixtures[0][f], mixtures[1][f], mixtures[2][f], theta):
             continue
         likelihood = expected = 0.0
@@ -264,13 +262,16 @@ def measure(
             m = min(BLOCK, n - a)
             for c in range(k):
                 log_density(x, a, m, theta[c], raw[c], marker)
-                logits[c, :m] = raw[c, :m]
+                for i in range(m):
+                    logits[c, i] = raw[c, i]
             likelihood += soften(logits, m, total, top)
             expected += _mean_log(logits, raw, m)
             harden(raw, m, label, top)
             add_hard(x, a, m, label, hard)
             if resp.shape[2]:
-                resp[f, :, a : a + m] = logits[:, :m]
+                for c in range(k):
+                    for i in range(m):
+                        resp[f, c, a + i] = logits[c, i]
         out[f, 0], out[f, 1] = likelihood, likelihood - expected / LOG2E
         out[f, 2] = _calinski_harabasz(x, n, hard)
 

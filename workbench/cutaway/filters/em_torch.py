@@ -51,13 +51,7 @@ def engine() -> Engine:
     )
 
 
-def best_fit(
-    samples: Samples,
-    far: NDArray[np.bool_],
-    uniform: Array,
-    settings: Settings,
-    plan: tuple[int, int],
-) -> Fit:
+def best_fit(samples: Samples, far: NDArray[np.bool_], uniform: Array, settings: Settings) -> Fit:
     """As `engines.BestFit`."""
     k = uniform.shape[1]
     kept, across = _tensor(samples.kept), _tensor(samples.across)
@@ -70,12 +64,12 @@ def best_fit(
             rest = _cluster(across, kept * (1.0 - few), lines[-1:], k - 1)
             made.append(torch.cat([rest, (kept * few)[:, None, None]], dim=2))
         begin = torch.cat(made, dim=1)
-    return _fit(samples, begin, settings, plan)
+    return _fit(samples, begin, settings)
 
 
 def fit_from(samples: Samples, resp: Array, settings: Settings) -> Fit:
     """As `engines.Engine.fit_from`."""
-    return _fit(samples, _tensor(resp)[:, None], settings, (settings.max_iter, 1))
+    return _fit(samples, _tensor(resp)[:, None], settings)
 
 
 def _tensor(values: Array) -> Tensor:
@@ -83,14 +77,11 @@ def _tensor(values: Array) -> Tensor:
     return torch.as_tensor(np.ascontiguousarray(values), device=device)
 
 
-def _fit(samples: Samples, begin: Tensor, settings: Settings, plan: tuple[int, int]) -> Fit:
+def _fit(samples: Samples, begin: Tensor, settings: Settings) -> Fit:
     phi = _tensor(samples.phi)
     state = _begin(phi, begin, settings)
     del begin
-    _climb(phi, state, settings, min(plan[0], settings.max_iter))
-    if state.bound.shape[1] > plan[1]:
-        state = state.take(torch.argsort(-state.bound, dim=1, stable=True)[:, : plan[1]])
-    _climb(phi, state, settings, settings.max_iter - min(plan[0], settings.max_iter))
+    _climb(phi, state, settings)
     state = state.take(torch.argsort(-state.bound, dim=1, stable=True)[:, :1])
     names = ("weights", "means", "covariances", "done", "failed", "n_iter")
     found = {name: getattr(state, name)[:, 0].cpu().numpy() for name in names}
@@ -110,11 +101,11 @@ def _begin(phi: Tensor, resp: Tensor, settings: Settings) -> _State:
     )
 
 
-def _climb(phi: Tensor, state: _State, settings: Settings, n_iter: int) -> None:
-    """At most `n_iter` more iterations of every unfinished start, in place."""
+def _climb(phi: Tensor, state: _State, settings: Settings) -> None:
+    """Every start to its end, in place."""
     active = torch.arange(len(phi), device=phi.device)
     part = phi
-    for _ in range(n_iter):
+    for _ in range(settings.max_iter):
         open_ = ~(state.done[active] | state.failed[active])
         still = open_.any(dim=1)
         if not bool(still.all()):

@@ -1,5 +1,6 @@
 """The compiled mixture engine: hands a block's arrays to `em_numba` and wraps what comes back."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,16 +19,10 @@ def robust_distances(samples: Samples) -> Array:
     return out
 
 
-def best_fit(
-    samples: Samples,
-    far: NDArray[np.bool_],
-    uniform: Array,
-    settings: Settings,
-    plan: tuple[int, int],
-) -> Fit:
-    """As `engines.Engine.best_fit`."""
+def best_fit(samples: Samples, far: NDArray[np.bool_], uniform: Array, settings: Settings) -> Fit:
+    """As `engines.BestFit`."""
     run, fit = _blank(samples, uniform.shape[1], settings)
-    em_numba.fit_best(samples.across, samples.count, uniform, far, plan, *run)
+    em_numba.fit_best(samples.across, samples.count, uniform, far, *run)
     return fit()
 
 
@@ -43,8 +38,10 @@ def measure(samples: Samples, fit: Fit, *, soft: bool) -> tuple[Array, Array]:
     b, k = fit.weights.shape
     found = np.empty((b, 3))
     resp = np.zeros((b, k, samples.across.shape[2] if soft else 0))
-    mixtures = tuple(
-        np.ascontiguousarray(one) for one in (fit.weights, fit.means, fit.covariances)
+    mixtures = (
+        np.ascontiguousarray(fit.weights),
+        np.ascontiguousarray(fit.means),
+        np.ascontiguousarray(fit.covariances),
     )
     em_numba.measure(samples.across, samples.count, mixtures, resp, found, _marker(samples))
     return found, resp
@@ -52,10 +49,13 @@ def measure(samples: Samples, fit: Fit, *, soft: bool) -> tuple[Array, Array]:
 
 def _marker(samples: Samples) -> tuple[int, ...]:
     """A tuple as long as the dimensions, up to 5: beyond 4 the code is the same for all."""
-    return (0,) * min(5, samples.across.shape[1])
+    d: int = samples.across.shape[1]
+    return (0,) * min(5, d)
 
 
-def _blank(samples: Samples, k: int, settings: Settings) -> tuple[tuple[Any, ...], Any]:
+def _blank(
+    samples: Samples, k: int, settings: Settings
+) -> tuple[tuple[Any, ...], Callable[[], Fit]]:
     """Arguments that the entries of `em_numba` share, and what makes a fit of them afterwards.
 
     Tuples of arrays of several types, hence Any.

@@ -24,8 +24,9 @@ Result = TypeVar("Result")
 class BestFit(Protocol):
     """Fit from the best of several starts.
 
-    `far` (b, outlier starts, n) and `uniform` (random starts + 1, k) as in `starts`; after
-    `plan[0]` iterations the best `plan[1]` starts of each filter go on.
+    `far` (b, outlier starts, n) and `uniform` (random starts + 1, k) as in `starts`. All starts
+    are followed to their end: to stop the worse ones early saves little at the usual tolerance,
+    where most end early by themselves, and misses the best one for a filter in ten.
     """
 
     def __call__(
@@ -34,14 +35,17 @@ class BestFit(Protocol):
         far: NDArray[np.bool_],
         uniform: Array,
         settings: Settings,
-        plan: tuple[int, int],
-    ) -> Fit: ...
+    ) -> Fit:
+        """Fit one block."""
+        ...
 
 
 class Measure(Protocol):
     """(b, 3) log-likelihood in nats, entropy and CH index; responsibilities (b, k, n) if soft."""
 
-    def __call__(self, samples: Samples, fit: Fit, *, soft: bool) -> tuple[Array, Array]: ...
+    def __call__(self, samples: Samples, fit: Fit, *, soft: bool) -> tuple[Array, Array]:
+        """Measure one block."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -102,21 +106,13 @@ def pick(name: str, d: int) -> Engine:
     )
 
 
-def _best_fit(
-    samples: Samples,
-    far: NDArray[np.bool_],
-    uniform: Array,
-    settings: Settings,
-    plan: tuple[int, int],
-) -> Fit:
-    k = uniform.shape[1]
-    return em.best_fit(
-        samples, starts.starting_responsibilities(samples, k, far, uniform), settings, plan
-    )
+def _best_fit(samples: Samples, far: NDArray[np.bool_], uniform: Array, settings: Settings) -> Fit:
+    begin = starts.starting_responsibilities(samples, uniform.shape[1], far, uniform)
+    return em.best_fit(samples, begin, settings)
 
 
 def _fit_from(samples: Samples, resp: Array, settings: Settings) -> Fit:
-    return em.best_fit(samples, resp[:, None], settings, (settings.max_iter, 1))
+    return em.best_fit(samples, resp[:, None], settings)
 
 
 def n_threads() -> int:

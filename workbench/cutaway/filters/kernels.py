@@ -7,6 +7,8 @@ the code as the length of a tuple (5 for more than 4): a constant to the compile
 it does not need.
 """
 
+# ruff: noqa: C901, PLR0917 - compiled code: positional arguments, loops spelt out
+
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +82,16 @@ def exp2(t: float) -> float:
     f = t - (shifted - _ROUND)
     high = _C6 + f * (_C7 + f * (_C8 + f * (_C9 + f * (_C10 + f * _C11))))
     value = 1.0 + f * (_LN2 + f * (_C2 + f * (_C3 + f * (_C4 + f * (_C5 + f * high)))))
-    return value * _bits((_bits(shifted) << 52) + (1023 << 52))
+    power: float = _bits((_bits(shifted) << 52) + (1023 << 52))
+    return value * power
+
+
+@compiled
+def clear(values: Array) -> None:
+    """Make all of values (k, m) zero; by a plain loop, which compiles in a tenth of the time."""
+    for c in range(len(values)):
+        for i in range(values.shape[1]):
+            values[c, i] = 0.0
 
 
 @compiled

@@ -15,8 +15,7 @@ from cutaway.filters.starts import FAR_FRACTIONS, draws, farthest
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
 Block: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]  # filters, their used dimensions
-_N_RANDOM = 5  # k-means++ starts, beside those made for outliers
-_PLAN = (20, 3)  # after so many iterations only so many starts go on, the best
+N_RANDOM = 10  # k-means++ starts, beside those made for outliers
 _BLOCK_BYTES = 3e6  # a block's working set: stays in the second-level cache
 
 
@@ -94,8 +93,8 @@ def fit_mixtures(
     covariance : {"full", "tied", "diag", "spherical"}
         Shape of the components.
     start : array_like of shape (filters, n) or (filters, n, k), optional
-        Labels 0..k-1 or responsibilities to start from. Default: five k-means++ starts and two
-        that make the farthest samples a component; after eight iterations the best two go on.
+        Labels 0..k-1 or responsibilities to start from. Default: the likeliest of ten k-means++
+        starts and two that make the farthest samples a component, all followed to their end.
     reg : float
         Variance added along every axis, in squared units of `x`. With 1e-3 of the largest
         variance a handful of near-equal samples cannot buy unlimited likelihood.
@@ -143,21 +142,22 @@ def fit_mixtures(
     check.n_dims("x", points, 3, "filters, samples, dimensions")
     settings = Settings(covariance, reg, tol, max_iter)
     _check(points, k, settings)
+    uniform = draws(N_RANDOM, k, seed)
     first = None if start is None else _responsibilities(np.asarray(start), points, k)
     machine = pick(engine, points.shape[2])
     result = _blank(points, k)
     traces: dict[int, Array] = {}
 
     def work(block: Block) -> None:
-        filters, dims = block
+        filters, _ = block
         samples = samples_of(points, block)
         if first is None:
             far = farthest(samples, machine.robust_distances(samples))
-            fit = best_fit(machine, samples, k, far, settings, seed)
+            fit = best_fit(machine, samples, far, uniform, settings)
         else:
             begun = samples.sort(first[filters]) * samples.kept[:, None]
             fit = machine.fit_from(samples, begun, settings)
-        _write(result, block, samples, fit, machine, covariance)
+        _write(result, block, samples, fit, engine=machine, covariance=covariance)
         traces.update(zip(filters.tolist(), fit.trace, strict=True))
 
     blocks = filter_blocks(points, k, machine)
@@ -183,16 +183,16 @@ def filter_blocks(x: Array, k: int, engine: Engine) -> list[Block]:
     """
     _, n, d = x.shape
     used = np.array([np.isfinite(one).any(axis=0) for one in x]).reshape(-1, d)
-    starts = _N_RANDOM + len(FAR_FRACTIONS)
+    starts = N_RANDOM + len(FAR_FRACTIONS)
     held = 3 * d + k if engine.name == "numba" else 1 + d + d * (d + 1) // 2 + 2 * starts * k
     size = max(1, int(_BLOCK_BYTES * engine.block_scale / (8.0 * max(n, 1) * held)))
     if engine.threads > 1:
         size = min(size, max(1, len(x) // (2 * engine.threads)))
-    blocks = []
+    blocks: list[Block] = []
     for pattern in np.unique(used[used.any(axis=1)], axis=0):
-        filters = np.flatnonzero((used == pattern).all(axis=1))
-        for begin in range(0, len(filters), size):
-            blocks.append((filters[begin : begin + size], np.flatnonzero(pattern)))
+        filters, dims = np.flatnonzero((used == pattern).all(axis=1)), np.flatnonzero(pattern)
+        begins = range(0, len(filters), size)
+        blocks.extend((filters[begin : begin + size], dims) for begin in begins)
     return blocks
 
 
@@ -204,16 +204,10 @@ def samples_of(x: Array, block: Block) -> Samples:
 
 
 def best_fit(
-    engine: Engine,
-    samples: Samples,
-    k: int,
-    far: NDArray[np.bool_],
-    settings: Settings,
-    seed: int,
+    engine: Engine, samples: Samples, far: NDArray[np.bool_], uniform: Array, settings: Settings
 ) -> Fit:
-    """Fit of the best start of every filter; `far` as `starts.farthest` gives it."""
-    uniform = draws(_N_RANDOM, k, seed)
-    return engine.best_fit(samples, far, uniform, settings, _PLAN).by_falling_weight()
+    """Fit of the best start of every filter; `far` and `uniform` as `starts` makes them."""
+    return engine.best_fit(samples, far, uniform, settings).by_falling_weight()
 
 
 def _check(x: Array, k: int, settings: Settings) -> None:
@@ -263,6 +257,7 @@ def _write(
     block: Block,
     samples: Samples,
     fit: Fit,
+    *,
     engine: Engine,
     covariance: str,
 ) -> None:

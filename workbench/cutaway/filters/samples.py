@@ -92,7 +92,7 @@ class Samples:
         restored = np.empty_like(values)
         wide = (len(values), *(1,) * (values.ndim - 2), values.shape[-1])
         if (self.count < values.shape[-1]).any():
-            values = np.where(self.kept.reshape(wide) > 0, values, values.dtype.type(missing))
+            values = np.where(self.kept.reshape(wide) > 0, values, missing).astype(values.dtype)
         np.put_along_axis(restored, self._wide_order(values), values, axis=-1)
         return restored
 

@@ -9,9 +9,9 @@ from cutaway.core import Tick, silent
 from cutaway.filters.components import minor_component
 from cutaway.filters.criteria import criteria
 from cutaway.filters.engines import pick, results
-from cutaway.filters.mixtures import Block, best_fit, filter_blocks, samples_of
+from cutaway.filters.mixtures import N_RANDOM, Block, best_fit, filter_blocks, samples_of
 from cutaway.filters.samples import Array, Fit, Samples, Settings
-from cutaway.filters.starts import farthest
+from cutaway.filters.starts import draws, farthest
 
 _INDIFFERENT = 2.0  # a BIC difference that is not worth a component
 
@@ -84,12 +84,13 @@ def search_components(
     found = _blank(x, k_max)
     settings = Settings(covariance)
     machine = pick(engine, x.shape[2])
+    uniform = [draws(N_RANDOM, k, seed) for k in range(1, k_max + 1)]
 
     def work(block: Block) -> None:
         filters, dims = block
         samples = samples_of(x, block)
         far = farthest(samples, machine.robust_distances(samples))
-        fits = [best_fit(machine, samples, k, far, settings, seed) for k in range(1, k_max + 1)]
+        fits = [best_fit(machine, samples, far, one, settings) for one in uniform]
         tables = [
             criteria(machine.measure(samples, fit, soft=False)[0], samples.count, fit, covariance)
             for fit in fits

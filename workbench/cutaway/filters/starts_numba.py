@@ -1,7 +1,9 @@
-"""Starting responsibilities of one filter in compiled code: the steps of `starts`, sample by sample.
+"""Starting responsibilities of one filter in compiled code: the steps of `starts`.
 
 Samples are columns of x (d, n) in the order of their first coordinate.
 """
+
+# ruff: noqa: C901, PLR0917 - compiled code: positional arguments, loops spelt out
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from cutaway.filters.kernels import (
     Array,
     Marker,
     accumulate,
+    clear,
     compiled,
     kept_on_disk,
     log_density,
@@ -19,61 +22,59 @@ from cutaway.filters.kernels import (
 from cutaway.filters.starts import FREEDOM, LLOYD_STEPS, RIDGE, SCATTER_STEPS
 
 
-
 @compiled
 def cluster(
     x: Array, n: int, start: int, uniform: Array, far: NDArray[np.bool_], resp: Array
 ) -> None:
-    """Write hard responsibilities (k, n): k-means, or the far samples beside k-means of the rest."""
+    """Write hard responsibilities (k, n): k-means, or far samples beside k-means of the rest."""
     k, n_random = len(resp), len(uniform) - 1
-    resp[:, :n] = 0.0
+    outlier = k > 1 and start >= n_random
+    groups = k - 1 if outlier else k
+    used = np.empty(n)
+    last = resp[k - 1]
+    for i in range(n):
+        last[i] = 1.0 if k == 1 or (outlier and far[start - n_random, i]) else 0.0
+        used[i] = 1.0 - last[i]
     if k == 1:
-        resp[0, :n] = 1.0
         return
-    line = min(start, n_random)
-    groups = k if start < n_random else k - 1
-    used = np.ones(n)
-    if start >= n_random:
-        for i in range(n):
-            used[i] = 0.0 if far[start - n_random, i] else 1.0
-            resp[k - 1, i] = 1.0 - used[i]
-    centres = _spread_centres(x, n, used, uniform[line], groups)
+    centres = _spread_centres(x, n, used, uniform[min(start, n_random)], groups)
     label, best = np.empty(BLOCK), np.empty(BLOCK)
     closeness, sums = np.empty((groups, BLOCK)), np.empty((groups, 1 + len(x)))
     for step in range(LLOYD_STEPS + 1):
-        sums[:] = 0.0
+        clear(sums)
         for a in range(0, n, BLOCK):
             m = min(BLOCK, n - a)
             _close(x, a, m, centres, closeness)
             harden(closeness, m, label, best)
             for i in range(m):
                 label[i] = label[i] if used[a + i] > 0.0 else -1.0
-            if step < LLOYD_STEPS:
-                add_hard(x, a, m, label, sums)
-            else:
+            add_hard(x, a, m, label, sums)
+            if step == LLOYD_STEPS:
                 for c in range(groups):
                     for i in range(m):
                         resp[c, a + i] = 1.0 if label[i] == c else 0.0
-        if step < LLOYD_STEPS:
-            for c in range(groups):
+        for c in range(groups):
+            for j in range(len(x)):
                 if sums[c, 0] > 0.0:
-                    centres[c] = sums[c, 1:] / sums[c, 0]
+                    centres[c, j] = sums[c, 1 + j] / sums[c, 0]
 
 
 @compiled
 def _spread_centres(x: Array, n: int, used: Array, uniform: Array, k: int) -> Array:
     """k-means++ centres (k, d), drawn along the order of the samples."""
     d = len(x)
-    centres, distance, apart = np.empty((k, d)), used.copy(), np.empty(n)
+    centres, distance, apart = np.empty((k, d)), np.empty(n), np.empty(n)
+    for i in range(n):
+        distance[i] = used[i]
     for c in range(k):
         place = _draw(distance, uniform[c])
         for j in range(d):
             centres[c, j] = x[j, place]
-        apart[:] = 0.0
         for j in range(d):
             row, centre = x[j], centres[c, j]
             for i in range(n):
-                apart[i] += (row[i] - centre) ** 2
+                before = apart[i] if j > 0 else 0.0
+                apart[i] = before + (row[i] - centre) ** 2
         for i in range(n):
             new = apart[i] * used[i]
             distance[i] = new if c == 0 else min(distance[i], new)
@@ -89,7 +90,10 @@ def _draw(weight: Array, uniform: float) -> int:
     for one in range(blocks):
         for i in range(one * BLOCK, min(n, (one + 1) * BLOCK)):
             mass[one] += weight[i]
-    target, walked = uniform * mass.sum(), 0.0
+    whole = 0.0
+    for one in range(blocks):
+        whole += mass[one]
+    target, walked = uniform * whole, 0.0
     for one in range(blocks):
         if walked + mass[one] > target:
             for i in range(one * BLOCK, min(n, (one + 1) * BLOCK)):
@@ -151,25 +155,25 @@ def robust_distances(across: Array, count: NDArray[np.int64], out: Array, marker
     sums, mean = np.empty(1 + d + d * (d + 1) // 2), np.empty(d)
     for f in range(len(across)):
         x, n = across[f], count[f]
-        mean[:] = 0.0
         ridge = 0.0
+        for j in range(d):
+            mean[j] = 0.0
         for step in range(SCATTER_STEPS + 1):
-            sums[:] = 0.0
+            for j in range(len(sums)):
+                sums[j] = 0.0
             for a in range(0, n, BLOCK):
                 m = min(BLOCK, n - a)
-                if step == 0:
-                    value[:m] = 1.0
-                else:
-                    log_density(x, a, m, theta, value, marker)
-                    for i in range(m):
-                        out[f, a + i] = -value[i]
-                        value[i] = (FREEDOM + d) / (FREEDOM - value[i])
+                log_density(x, a, m, theta, value, marker)  # the first time unused
+                for i in range(m):
+                    out[f, a + i] = -value[i]
+                    value[i] = (FREEDOM + d) / (FREEDOM - value[i]) if step > 0 else 1.0
                 if step < SCATTER_STEPS:
                     accumulate(x, a, value[:m], mean, sums, marker)
             if step < SCATTER_STEPS:
                 ridge = _scatter(sums, n, ridge, mean, theta)
             if not ridge > 0.0:
-                out[f, :n] = 0.0
+                for i in range(n):
+                    out[f, i] = 0.0
                 break
 
 
@@ -178,14 +182,13 @@ def _scatter(sums: Array, n: int, ridge: float, mean: Array, theta: Array) -> fl
     """Move `mean` and write theta from weighted moments; the ridge, 0 where nothing varies."""
     d = len(mean)
     covariance, inverse = np.empty((d, d)), np.zeros((d, d))
-    move = sums[1 : 1 + d] / sums[0]
     p, trace = 1 + d, 0.0
     for i in range(d):
         for j in range(i + 1):
-            covariance[i, j] = (sums[p] - sums[0] * move[i] * move[j]) / n
+            covariance[i, j] = (sums[p] - sums[1 + i] * sums[1 + j] / sums[0]) / n
             p += 1
         trace += covariance[i, i]
-        mean[i] += move[i]
+        mean[i] += sums[1 + i] / sums[0]
     if ridge == 0.0:
         ridge = RIDGE * trace / d
     for i in range(d):
