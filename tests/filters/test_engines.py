@@ -287,3 +287,9 @@ def test_memory_grows_by_little_more_than_input_and_answer():
     """
     used, answer = (int(one) for one in run(code).stdout.split())
     assert used < answer + 150e6
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_filters_give_no_mixtures(engine):
+    mine = fit_mixtures(np.empty((0, 30, 2)), 2, engine=engine)
+    assert mine.weights.shape == (0, 2)

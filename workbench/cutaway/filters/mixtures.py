@@ -143,7 +143,9 @@ def fit_mixtures(
     settings = Settings(covariance, reg, tol, max_iter)
     _check(points, k, settings)
     uniform = draws(N_RANDOM, k, seed)
-    first = None if start is None else _responsibilities(np.asarray(start), points, k)
+    first = None if start is None else np.asarray(start)
+    if first is not None:
+        _check_start(first, points, k)
     machine = pick(engine, points.shape[2])
     result = _blank(points, k)
     traces: dict[int, Array] = {}
@@ -155,7 +157,7 @@ def fit_mixtures(
             far = farthest(samples, machine.robust_distances(samples))
             fit = best_fit(machine, samples, far, uniform, settings)
         else:
-            begun = samples.sort(first[filters]) * samples.kept[:, None]
+            begun = samples.sort(_responsibilities(first[filters], k)) * samples.kept[:, None]
             fit = machine.fit_from(samples, begun, settings)
         _write(result, block, samples, fit, engine=machine, covariance=covariance)
         traces.update(zip(filters.tolist(), fit.trace, strict=True))
@@ -182,7 +184,7 @@ def filter_blocks(x: Array, k: int, engine: Engine) -> list[Block]:
     Filters without a finite value are left out.
     """
     _, n, d = x.shape
-    used = np.array([np.isfinite(one).any(axis=0) for one in x]).reshape(-1, d)
+    used = np.array([np.isfinite(one).any(axis=0) for one in x], bool).reshape(-1, d)
     starts = N_RANDOM + len(FAR_FRACTIONS)
     held = 3 * d + k if engine.name == "numba" else 1 + d + d * (d + 1) // 2 + 2 * starts * k
     size = max(1, int(_BLOCK_BYTES * engine.block_scale / (8.0 * max(n, 1) * held)))
@@ -218,21 +220,25 @@ def _check(x: Array, k: int, settings: Settings) -> None:
     check.whole("max_iter", settings.max_iter, 1)
 
 
-def _responsibilities(start: NDArray[np.generic], x: Array, k: int) -> Array:
-    """`start` as responsibilities (filters, k, n)."""
+def _check_start(start: NDArray[np.generic], x: Array, k: int) -> None:
     filters, n, _ = x.shape
-    if start.shape == (filters, n) and start.dtype.kind in "iu":
-        if start.min() < 0 or start.max() >= k:
-            raise ValueError(
-                f"start must hold labels 0..{k - 1}, got {start.min()}..{start.max()}; "
-                "number the groups from 0"
-            )
-        return np.asarray(start[:, None] == np.arange(k)[:, None], np.float64)
-    if start.shape != (filters, n, k):
+    labels = start.shape == (filters, n) and start.dtype.kind in "iu"
+    if not labels and start.shape != (filters, n, k):
         raise ValueError(
             f"start must be whole labels of shape {(filters, n)} or responsibilities of shape "
             f"{(filters, n, k)}, got {start.dtype} of shape {start.shape}; give one a sample"
         )
+    if labels and start.size and (start.min() < 0 or start.max() >= k):
+        raise ValueError(
+            f"start must hold labels 0..{k - 1}, got {start.min()}..{start.max()}; "
+            "number the groups from 0"
+        )
+
+
+def _responsibilities(start: NDArray[np.generic], k: int) -> Array:
+    """Some filters' labels or responsibilities as responsibilities (b, k, n)."""
+    if start.ndim == 2:
+        return np.asarray(start[:, None] == np.arange(k)[:, None], np.float64)
     return np.asarray(start, np.float64).transpose(0, 2, 1)
 
 
