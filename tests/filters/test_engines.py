@@ -94,7 +94,7 @@ def test_compiled_moments_do_not_cancel():
 @pytest.mark.parametrize("covariance", COVARIANCES)
 def test_degenerate_filters_end_in_a_status(engine, covariance):
     rng = np.random.default_rng(2)
-    x = rng.normal(size=(8, 40, 2))
+    x = rng.normal(size=(9, 40, 2))
     x[0] = 0.0
     x[1] = 7.0
     x[2, :, 1] = 2 * x[2, :, 0]
@@ -102,6 +102,7 @@ def test_degenerate_filters_end_in_a_status(engine, covariance):
     x[4, 2:] = np.nan
     x[5, 1:] = np.nan
     x[6, :20] = np.inf
+    x[8, ::2, 0] = x[8, 1::2, 1] = np.nan  # no whole row
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         for k in (1, 2, 5):
@@ -111,6 +112,7 @@ def test_degenerate_filters_end_in_a_status(engine, covariance):
             np.testing.assert_allclose(fitted.sum(axis=1), 1.0)
             assert np.isfinite(mine.log_likelihood[[0, 1, 2, 6, 7]]).all()
             assert np.isnan(mine.responsibilities[6, :20]).all()
+            assert np.isnan(mine.responsibilities[8]).all()
     found = search_components(
         x, k_max=3, criterion="bic", covariance=covariance, tau=0.05, seed=0, engine=engine
     )

@@ -118,7 +118,7 @@ def _walk(x: Array, n: int, theta: Array, means: Array, sums: Array, marker: Mar
         likelihood += soften(logits, m, total, top)
         for c in range(k):
             accumulate(x, a, logits[c, :m], means[c], sums[c], marker)
-    return likelihood / n
+    return likelihood / max(n, 1)
 
 
 @compiled

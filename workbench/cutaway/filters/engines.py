@@ -3,7 +3,7 @@
 import importlib.util
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -129,7 +129,7 @@ def n_threads() -> int:
 
 def results(
     work: Callable[[Block], Result], blocks: Iterable[Block], threads: int
-) -> Iterator[tuple[Block, Result]]:
+) -> Generator[tuple[Block, Result], None, None]:
     """Each block and what `work` makes of it, in order; at most 2 `threads` blocks are begun.
 
     Closing the iterator, or an exception, waits for the blocks that run and begins no more.

@@ -1,6 +1,7 @@
 """Gaussian mixtures of many filters at once, and the criteria that choose between them."""
 
 import warnings
+from contextlib import closing
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
@@ -163,8 +164,9 @@ def fit_mixtures(
         traces.update(zip(filters.tolist(), fit.trace, strict=True))
 
     blocks = filter_blocks(points, k, machine)
-    for i, _ in enumerate(results(work, blocks, machine.threads)):
-        tick((i + 1) / len(blocks), "fitting mixtures")
+    with closing(results(work, blocks, machine.threads)) as done:
+        for i, _ in enumerate(done):
+            tick((i + 1) / len(blocks), "fitting mixtures")
     tick(1.0, "mixtures fitted")
     result["trace"] = _stack_traces(traces, len(points))
     fitted = np.isfinite(result["weights"][:, 0])

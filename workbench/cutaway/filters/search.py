@@ -1,5 +1,6 @@
 """The number of components of every filter, and the mixture chosen for it."""
 
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,8 +106,9 @@ def search_components(
             _write(found, (filters[here], dims), some, fit, resp=resp, tau=tau)
 
     blocks = filter_blocks(x, k_max, machine)
-    for i, _ in enumerate(results(work, blocks, machine.threads)):
-        tick((i + 1) / len(blocks), "fitting mixtures")
+    with closing(results(work, blocks, machine.threads)) as done:
+        for i, _ in enumerate(done):
+            tick((i + 1) / len(blocks), "fitting mixtures")
     return found
 
 
