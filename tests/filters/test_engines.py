@@ -44,7 +44,7 @@ def cloud(rng, filters, n, d, k):
     return x
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     d=st.sampled_from([1, 2, 4, 6]),

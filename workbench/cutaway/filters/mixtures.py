@@ -166,7 +166,7 @@ def fit_mixtures(
     blocks = filter_blocks(points, k, machine)
     with closing(results(work, blocks, machine.threads)) as done:
         for i, _ in enumerate(done):
-            tick((i + 1) / len(blocks), "fitting mixtures")
+            tick(i / len(blocks), "fitting mixtures")
     tick(1.0, "mixtures fitted")
     result["trace"] = _stack_traces(traces, len(points))
     fitted = np.isfinite(result["weights"][:, 0])
@@ -180,7 +180,7 @@ def fit_mixtures(
     return Mixtures(**result)
 
 
-def filter_blocks(x: Array, k: int, engine: Engine) -> list[Block]:
+def filter_blocks(x: NDArray[np.floating[Any]], k: int, engine: Engine) -> list[Block]:
     """Places of filters that share their used dimensions, in blocks that fit the cache, and those.
 
     Filters without a finite value are left out.
@@ -200,7 +200,7 @@ def filter_blocks(x: Array, k: int, engine: Engine) -> list[Block]:
     return blocks
 
 
-def samples_of(x: Array, block: Block) -> Samples:
+def samples_of(x: NDArray[np.floating[Any]], block: Block) -> Samples:
     """Samples of one block of coordinates (filters, n, d)."""
     filters, dims = block
     some = x[filters]
@@ -214,7 +214,7 @@ def best_fit(
     return engine.best_fit(samples, far, uniform, settings).by_falling_weight()
 
 
-def _check(x: Array, k: int, settings: Settings) -> None:
+def _check(x: NDArray[np.floating[Any]], k: int, settings: Settings) -> None:
     check.one_of("covariance", settings.covariance, COVARIANCES)
     check.whole("k", k, 1, max(1, x.shape[1] - 1), remedy="lower k or capture more samples")
     check.in_range("reg", settings.reg, 0.0)
@@ -222,7 +222,7 @@ def _check(x: Array, k: int, settings: Settings) -> None:
     check.whole("max_iter", settings.max_iter, 1)
 
 
-def _check_start(start: NDArray[np.generic], x: Array, k: int) -> None:
+def _check_start(start: NDArray[np.generic], x: NDArray[np.floating[Any]], k: int) -> None:
     filters, n, _ = x.shape
     labels = start.shape == (filters, n) and start.dtype.kind in "iu"
     if not labels and start.shape != (filters, n, k):
@@ -244,7 +244,7 @@ def _responsibilities(start: NDArray[np.generic], k: int) -> Array:
     return np.asarray(start, np.float64).transpose(0, 2, 1)
 
 
-def _blank(x: Array, k: int) -> dict[str, Any]:
+def _blank(x: NDArray[np.floating[Any]], k: int) -> dict[str, Any]:
     """Fields of `Mixtures` before any filter is fitted: arrays of several types, hence Any."""
     filters, n, d = x.shape
     shapes: dict[str, tuple[int, ...]] = {

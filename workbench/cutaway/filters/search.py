@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,7 @@ class Search:
 
 
 def search_components(
-    x: Array,
+    x: NDArray[np.floating[Any]],
     *,
     k_max: int,
     criterion: str,
@@ -108,7 +109,7 @@ def search_components(
     blocks = filter_blocks(x, k_max, machine)
     with closing(results(work, blocks, machine.threads)) as done:
         for i, _ in enumerate(done):
-            tick((i + 1) / len(blocks), "fitting mixtures")
+            tick(i / len(blocks), "fitting mixtures")
     return found
 
 
@@ -124,7 +125,7 @@ def choose_k(bics: Array, chs: Array, criterion: str) -> NDArray[np.int64]:
     return np.asarray((known <= least + _INDIFFERENT).argmax(axis=1) + 1)
 
 
-def _blank(x: Array, k_max: int) -> Search:
+def _blank(x: NDArray[np.floating[Any]], k_max: int) -> Search:
     filters, n, d = x.shape
 
     def blank(*shape: int) -> Array:
