@@ -2,10 +2,16 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from cutaway.filters import em
 from cutaway.filters.components import bhattacharyya, minor_component
+from cutaway.filters.criteria import measure
+from cutaway.filters.samples import Fit, Samples
 from cutaway.filters.search import choose_k
-from cutaway.filters.starts import farthest, starting_responsibilities
+from cutaway.filters.starts import (
+    draws,
+    farthest,
+    robust_distances,
+    starting_responsibilities,
+)
 
 WEIGHTS = np.array([[0.55, 0.42, 0.03]])
 MEANS = np.array([[[0.0, 0.0], [4.0, 0.0], [0.0, 6.0]]])
@@ -20,11 +26,24 @@ def drawn():
     return x, which
 
 
+def minor_of(x, means=MEANS, covariances=COVARIANCES, tau=0.05, weights=WEIGHTS):
+    """The minor component of a mixture in the units of x, and the samples it was found in."""
+    samples = Samples.of(x[None])
+    fit = Fit(
+        weights,
+        means - samples.centre[:, None],
+        covariances,
+        done=np.ones(1, bool),
+        failed=np.zeros(1, bool),
+        n_iter=np.ones(1, int),
+        trace=np.zeros((1, 1)),
+    )
+    return minor_component(samples, fit, measure(samples, fit, soft=True)[1], tau), samples
+
+
 def test_deviance_is_what_deleting_the_component_costs(drawn):
     x, which = drawn
-    samples = em.Samples.of(x[None])
-    centred = MEANS - samples.centre[:, None]
-    found = minor_component(samples, WEIGHTS, centred, COVARIANCES, 0.05)
+    found, samples = minor_of(x)
     density = np.stack(
         [w * multivariate_normal(m, c).pdf(x) for w, m, c in zip(
             WEIGHTS[0], MEANS[0], COVARIANCES[0], strict=True)], axis=1,
@@ -34,10 +53,9 @@ def test_deviance_is_what_deleting_the_component_costs(drawn):
     assert found.deviance[0] == pytest.approx(expected, rel=1e-9)
     assert found.weight[0] == 0.03
     assert found.evident[0]
-    np.testing.assert_allclose(
-        found.responsibility[0], density[:, 2] / density.sum(axis=1), atol=1e-12
-    )
-    assert np.array_equal(found.responsibility[0] > 0.5, which == 2)
+    minor = samples.restore(found.responsibility)[0]
+    np.testing.assert_allclose(minor, density[:, 2] / density.sum(axis=1), atol=1e-12)
+    assert np.array_equal(minor > 0.5, which == 2)
 
 
 def test_bhattacharyya_is_the_integral_of_the_root():
@@ -53,28 +71,26 @@ def test_bhattacharyya_is_the_integral_of_the_root():
 
 
 def test_an_overlapping_or_needless_component_is_not_evident(drawn):
-    samples = em.Samples.of(drawn[0][None])
-    near = MEANS - samples.centre[:, None]
+    near = MEANS.copy()
     near[0, 2] = near[0, 0] + 0.1
     covariances = COVARIANCES.copy()
     covariances[0, 2] = covariances[0, 0]
-    found = minor_component(samples, WEIGHTS, near, covariances, 0.05)
+    found, _ = minor_of(drawn[0], near, covariances)
     assert found.overlap[0] > 0.9
     assert not found.evident[0]
 
 
 def test_without_a_minor_component_there_are_no_numbers(drawn):
-    samples = em.Samples.of(drawn[0][None])
-    found = minor_component(samples, WEIGHTS, MEANS - samples.centre[:, None], COVARIANCES, 0.01)
+    found, _ = minor_of(drawn[0], tau=0.01)
     assert np.isnan([found.weight[0], found.overlap[0], found.deviance[0]]).all()
     assert not found.evident[0]
     assert not found.responsibility.any()
 
 
 def test_one_component_is_never_minor(drawn):
-    samples = em.Samples.of(drawn[0][None])
-    one = (np.ones((1, 1)), np.zeros((1, 1, 2)), np.eye(2)[None, None])
-    assert np.isnan(minor_component(samples, *one, 0.5).deviance[0])
+    means, covariances = np.zeros((1, 1, 2)), np.eye(2)[None, None]
+    found, _ = minor_of(drawn[0], means, covariances, tau=0.5, weights=np.ones((1, 1)))
+    assert np.isnan(found.deviance[0])
 
 
 def test_choice_of_k():
@@ -87,11 +103,11 @@ def test_choice_of_k():
 def test_starts_are_hard_labels_of_the_kept_samples(drawn):
     x = np.stack([drawn[0], drawn[0] * 2])
     x[0, :7] = np.nan
-    samples = em.Samples.of(x)
-    far = farthest(samples)
+    samples = Samples.of(x)
+    far = farthest(samples, robust_distances(samples))
     assert far.sum(axis=2).tolist() == [[3, 8], [3, 8]]
-    assert not far[0, :, :7].any()
-    resp = starting_responsibilities(samples, 3, far, n_random=5, seed=0)
+    assert not far[0, :, 393:].any()
+    resp = starting_responsibilities(samples, 3, far, draws(5, 3, seed=0))
     assert resp.shape == (2, 7, 3, 400)
     assert np.array_equal(np.unique(resp), [0.0, 1.0])
     assert np.array_equal(resp.sum(axis=2), np.broadcast_to(samples.kept[:, None], (2, 7, 400)))

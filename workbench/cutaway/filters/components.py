@@ -1,14 +1,13 @@
 """Which component of a filter's mixture is small, apart from the rest, and needed by the data."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutaway.filters import em
+from cutaway.filters.samples import Array, Fit, Samples
 
-Array: TypeAlias = NDArray[np.float64]
 MOST_OVERLAP = 0.5
 
 
@@ -34,17 +33,17 @@ class Minor:
     responsibility: Array
 
 
-def minor_component(
-    samples: em.Samples, weights: Array, means: Array, covariances: Array, tau: float
-) -> Minor:
+def minor_component(samples: Samples, fit: Fit, resp: Array, tau: float) -> Minor:
     """Return the minor component of each filter's mixture.
 
     Parameters
     ----------
     samples : Samples
         A block of filters.
-    weights, means, covariances : ndarray of shape (b, k), (b, k, d), (b, k, d, d)
-        The fitted mixtures; means about the block's centre.
+    fit : Fit
+        Their mixtures.
+    resp : ndarray of shape (b, k, n)
+        The responsibilities, zero in dropped samples.
     tau : float
         A component of at most this weight is minor; the heaviest never is.
 
@@ -58,37 +57,57 @@ def minor_component(
     Deletion deviance 2 Σ_n [ln p(x_n) - ln p_(-k)(x_n)], where p_(-k) lacks component k and has
     its weights renormalised; evident beyond (d (d + 1) / 2 + d + 1) ln n.
     """
+    weights, d = fit.weights, fit.means.shape[2]
     b, k = weights.shape
-    n, d = samples.kept.sum(axis=1), samples.x.shape[2]
     heaviest = np.arange(k) == weights.argmax(axis=1)[:, None]
     minor = (weights <= tau) & ~heaviest
-    density = em.densities(samples, weights[:, None], means[:, None], covariances[:, None])
-    deviance = _deletion_deviance(density[:, 0], weights, samples.kept)
-    resp, _ = em.soften(density)
-    resp = resp[:, 0] * samples.kept[:, None]
-    overlap = np.where(~minor[:, None, :], bhattacharyya(means, covariances), 0.0).max(axis=2)
-    chosen = np.where(minor, deviance, -np.inf).argmax(axis=1)
-    row, some = np.arange(b), minor.any(axis=1)
-    price = (d * (d + 1) / 2 + d + 1) * np.log(np.maximum(n, 1.0))
-    apart, needed = overlap[row, chosen], deviance[row, chosen]
-    return Minor(
-        weight=np.where(some, weights[row, chosen], np.nan),
-        overlap=np.where(some, apart, np.nan),
-        deviance=np.where(some, needed, np.nan),
-        evident=some & (apart <= MOST_OVERLAP) & (needed > price),
-        responsibility=(resp * minor[:, :, None]).sum(axis=1),
+    some = minor.any(axis=1)
+    found = Minor(
+        weight=np.full(b, np.nan),
+        overlap=np.full(b, np.nan),
+        deviance=np.full(b, np.nan),
+        evident=np.zeros(b, bool),
+        responsibility=np.where(minor[:, :, None], resp, 0.0).sum(axis=1),
     )
+    places = np.flatnonzero(some)
+    if not len(places):
+        return found
+    minor, fit, samples = minor[places], fit.at(places), samples.take(places)
+    deviance = _deletion_deviance(samples, fit, minor)
+    overlap = bhattacharyya(fit.means, fit.covariances)
+    overlap = np.where(~minor[:, None, :], overlap, 0.0).max(axis=2)
+    row, chosen = np.arange(len(places)), np.where(minor, deviance, -np.inf).argmax(axis=1)
+    price = (d * (d + 1) / 2 + d + 1) * np.log(samples.count)
+    apart, needed = overlap[row, chosen], deviance[row, chosen]
+    found.weight[places] = fit.weights[row, chosen]
+    found.overlap[places] = apart
+    found.deviance[places] = needed
+    found.evident[places] = (apart <= MOST_OVERLAP) & (needed > price)
+    return found
 
 
-def _deletion_deviance(density: Array, weights: Array, kept: Array) -> Array:
-    """(b, k) deviances; in the log domain, since 1 - responsibility rounds to 0 for outliers."""
-    deviance = np.zeros(weights.shape)
-    whole = np.logaddexp.reduce(density, axis=1)
-    for j in range(weights.shape[1] if weights.shape[1] > 1 else 0):
-        rest = np.logaddexp.reduce(np.delete(density, j, axis=1), axis=1)
-        rest -= np.log1p(-np.minimum(weights[:, j, None], 1.0 - 1e-12))
-        deviance[:, j] = 2.0 * ((whole - rest) * kept).sum(axis=1)
+def _deletion_deviance(samples: Samples, fit: Fit, minor: NDArray[np.bool_]) -> Array:
+    """(b, k) deviances of minor components, else 0.
+
+    In the log domain, since 1 - responsibility rounds to 0 for outliers.
+    """
+    density = em.densities(
+        samples, fit.weights[:, None], fit.means[:, None], fit.covariances[:, None]
+    )[:, 0]
+    deviance = np.zeros(minor.shape)
+    whole = _log_sum(density)
+    for j in np.flatnonzero(minor.any(axis=0)):
+        here = np.flatnonzero(minor[:, j])
+        rest = _log_sum(np.delete(density[here], j, axis=1))
+        rest -= np.log1p(-np.minimum(fit.weights[here, j, None], 1.0 - 1e-12))
+        deviance[here, j] = 2.0 * ((whole[here] - rest) * samples.kept[here]).sum(axis=1)
     return deviance
+
+
+def _log_sum(density: Array) -> Array:
+    """Logarithm (b, n) of the sum over components of exp(density) (b, k, n)."""
+    top = density.max(axis=1)
+    return np.asarray(top + np.log(np.exp(density - top[:, None]).sum(axis=1)))
 
 
 def bhattacharyya(means: Array, covariances: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Batched EM of Gaussian mixtures over many filters and several starts at once.
+"""Batched EM of Gaussian mixtures over many filters and several starts at once, in numpy alone.
 
 Notation: b filters, s starts, k components, n samples, d dimensions, P = 1 + d + d (d + 1) / 2.
 Φ (b, P, n) holds [1, x, x_i x_j (i >= j)]; one matrix product Θ Φ gives all log-densities and one
@@ -7,64 +7,13 @@ over components runs along contiguous memory. Dropped samples are zero columns o
 """
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cutaway.core import Tick, silent
+from cutaway.filters.samples import Array, Fit, Samples, Settings
 
-Array: TypeAlias = NDArray[np.float64]
 _TINY = 10 * float(np.finfo(np.float64).eps)  # keeps empty components from dividing by zero
-
-
-@dataclass(frozen=True, eq=False)
-class Settings:
-    """What EM does: covariance type, ridge, stopping rule."""
-
-    covariance: str = "full"
-    reg: float = 1e-3
-    tol: float = 1e-3
-    max_iter: int = 200
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """One block of filters in the form that EM multiplies.
-
-    Parameters
-    ----------
-    x : ndarray of shape (b, n, d)
-        Centred coordinates, zero in dropped rows.
-    kept : ndarray of shape (b, n)
-        1.0 for kept rows, else 0.0.
-    phi : ndarray of shape (b, P, n)
-        Monomials.
-    centre : ndarray of shape (b, d)
-        What was subtracted: moments about the origin cancel when data lie far from it.
-    """
-
-    x: Array
-    kept: Array
-    phi: Array
-    centre: Array
-
-    @classmethod
-    def of(cls, x: Array) -> "Samples":
-        """Block of coordinates (b, n, d); rows with a NaN are dropped."""
-        finite = np.asarray(np.isfinite(x).all(axis=2))
-        kept = finite.astype(np.float64)
-        filled: Array = np.where(finite[:, :, None], x, 0.0)
-        centre: Array = filled.sum(axis=1) / np.maximum(kept.sum(axis=1), 1.0)[:, None]
-        filled = (filled - centre[:, None]) * kept[:, :, None]
-        rows, columns = np.tril_indices(x.shape[2])
-        across = np.ascontiguousarray(filled.transpose(0, 2, 1))
-        phi = np.concatenate([kept[:, None], across, across[:, rows] * across[:, columns]], axis=1)
-        return cls(filled, kept, phi, centre)
-
-    def take(self, places: NDArray[np.int64]) -> "Samples":
-        """Block of some of the filters."""
-        return Samples(self.x[places], self.kept[places], self.phi[places], self.centre[places])
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +58,21 @@ class State:
         fields = {name: of(getattr(self, name)) for name in _BY_START}
         return State(**fields, trace=trace)  # type: ignore[arg-type]
 
-    def at(self, filters: NDArray[np.int64]) -> "State":
-        """State of some of the filters."""
-        fields = {name: getattr(self, name)[filters] for name in _BY_START}
-        return State(**fields, trace=self.trace[:, filters])
+    def fit(self) -> Fit:
+        """Fit of the first start of every filter."""
+        names = ("weights", "means", "covariances", "done", "failed", "n_iter")
+        first = {name: getattr(self, name)[:, 0] for name in names}
+        return Fit(**first, trace=np.ascontiguousarray(self.trace[:, :, 0].T))
 
 
 _BY_START = ("weights", "means", "covariances", "bound", "done", "failed", "n_iter")
+
+
+def best_fit(samples: Samples, begin: Array, settings: Settings) -> Fit:
+    """Fit from starts (b, s, k, n), all of them to their end: the likeliest."""
+    state = from_responsibilities(samples, begin, settings)
+    state = climb(samples, state, settings, settings.max_iter)
+    return state.take(np.argsort(-state.bound, axis=1, kind="stable")[:, :1]).fit()
 
 
 def from_responsibilities(samples: Samples, resp: Array, settings: Settings) -> State:
@@ -134,9 +91,7 @@ def from_responsibilities(samples: Samples, resp: Array, settings: Settings) -> 
     )
 
 
-def climb(
-    samples: Samples, state: State, settings: Settings, n_iter: int, tick: Tick = silent
-) -> State:
+def climb(samples: Samples, state: State, settings: Settings, n_iter: int) -> State:
     """State after at most `n_iter` more EM iterations of every unfinished start.
 
     Notes
@@ -149,7 +104,7 @@ def climb(
     count = np.maximum(samples.kept.sum(axis=1), 1.0)[:, None]
     active = np.flatnonzero(~(now["done"] | now["failed"]).all(axis=1))
     part = samples.take(active)
-    for step in range(n_iter):
+    for _ in range(n_iter):
         open_ = ~(now["done"][active] | now["failed"][active])
         still = open_.any(axis=1)
         if not still.all():
@@ -157,7 +112,6 @@ def climb(
             part = samples.take(active)
         if not len(active):
             break
-        tick(step / n_iter, "fitting mixtures")
         before = (now["weights"][active], now["means"][active], now["covariances"][active])
         resp, bound, bad = _expect(part, *before, count[active])
         after = _maximise(part.phi, resp, settings)

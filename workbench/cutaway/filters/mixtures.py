@@ -1,23 +1,22 @@
 """Gaussian mixtures of many filters at once, and the criteria that choose between them."""
 
 import warnings
-from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cutaway.core import Tick, check, part, silent
-from cutaway.filters import em
+from cutaway.core import Tick, check, silent
 from cutaway.filters.criteria import criteria
-from cutaway.filters.starts import FAR_FRACTIONS, farthest, starting_responsibilities
+from cutaway.filters.engines import Engine, pick, results
+from cutaway.filters.samples import Array, Fit, Samples, Settings
+from cutaway.filters.starts import FAR_FRACTIONS, draws, farthest
 
-Array: TypeAlias = NDArray[np.float64]
 COVARIANCES = ("full", "tied", "diag", "spherical")
-_N_RANDOM = 5  # k-means++ starts, beside those made for outliers
-_SHORT = 8  # iterations before only the best starts go on
-_SURVIVORS = 2
+Block: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]  # filters, their used dimensions
+N_RANDOM = 10  # k-means++ starts, beside those made for outliers
 _BLOCK_BYTES = 3e6  # a block's working set: stays in the second-level cache
 
 
@@ -81,6 +80,7 @@ def fit_mixtures(
     tol: float = 1e-3,
     max_iter: int = 200,
     seed: int = 0,
+    engine: str = "auto",
     tick: Tick = silent,
 ) -> Mixtures:
     """Return a Gaussian mixture of `k` components for every filter.
@@ -94,8 +94,8 @@ def fit_mixtures(
     covariance : {"full", "tied", "diag", "spherical"}
         Shape of the components.
     start : array_like of shape (filters, n) or (filters, n, k), optional
-        Labels 0..k-1 or responsibilities to start from. Default: five k-means++ starts and two
-        that make the farthest samples a component; after eight iterations the best two go on.
+        Labels 0..k-1 or responsibilities to start from. Default: the likeliest of ten k-means++
+        starts and two that make the farthest samples a component, all followed to their end.
     reg : float
         Variance added along every axis, in squared units of `x`. With 1e-3 of the largest
         variance a handful of near-equal samples cannot buy unlimited likelihood.
@@ -105,6 +105,10 @@ def fit_mixtures(
         Most EM iterations of a start.
     seed : int
         Of the starts. A filter's result does not depend on the other filters.
+    engine : {"auto", "numba", "numpy", "torch"}
+        Who computes; the numbers are the same. "auto" is compiled code where numba is installed
+        (on as many threads as OMP_NUM_THREADS allows), else numpy; "torch" uses a CUDA device
+        where there is one.
     tick : Tick
         Progress.
 
@@ -133,26 +137,36 @@ def fit_mixtures(
     .. [1] Dempster, Laird and Rubin, "Maximum likelihood from incomplete data via the EM
        algorithm", J. R. Stat. Soc. B 39, 1977.
     """
-    points = np.asarray(x, dtype=np.float64)
+    points = np.asarray(x)
+    if points.dtype.kind != "f":
+        points = points.astype(np.float64)
     check.n_dims("x", points, 3, "filters, samples, dimensions")
-    settings = em.Settings(covariance, reg, tol, max_iter)
+    settings = Settings(covariance, reg, tol, max_iter)
     _check(points, k, settings)
-    first = None if start is None else _responsibilities(np.asarray(start), points, k)
+    uniform = draws(N_RANDOM, k, seed)
+    first = None if start is None else np.asarray(start)
+    if first is not None:
+        _check_start(first, points, k)
+    machine = pick(engine, points.shape[2])
     result = _blank(points, k)
-    blocks = list(filter_blocks(points, k))
     traces: dict[int, Array] = {}
-    for i, (filters, dims) in enumerate(blocks):
-        samples = em.Samples.of(points[filters][:, :, dims])
-        progress = part(tick, i / len(blocks), (i + 1) / len(blocks))
+
+    def work(block: Block) -> None:
+        filters, _ = block
+        samples = samples_of(points, block)
         if first is None:
-            state = best_start(samples, k, farthest(samples), settings, seed=seed, tick=progress)
-            state = by_falling_weight(state)
+            far = farthest(samples, machine.robust_distances(samples))
+            fit = best_fit(machine, samples, far, uniform, settings)
         else:
-            begun = em.from_responsibilities(samples, first[filters] * samples.kept[:, None, None],
-                                             settings)  # fmt: skip
-            state = em.climb(samples, begun, settings, max_iter, progress)
-        _write(result, (filters, dims), samples, state, covariance)
-        traces |= dict(zip(filters.tolist(), state.trace[:, :, 0].T, strict=True))
+            begun = samples.sort(_responsibilities(first[filters], k)) * samples.kept[:, None]
+            fit = machine.fit_from(samples, begun, settings)
+        _write(result, block, samples, fit, engine=machine, covariance=covariance)
+        traces.update(zip(filters.tolist(), fit.trace, strict=True))
+
+    blocks = filter_blocks(points, k, machine)
+    with closing(results(work, blocks, machine.threads)) as done:
+        for i, _ in enumerate(done):
+            tick(i / len(blocks), "fitting mixtures")
     tick(1.0, "mixtures fitted")
     result["trace"] = _stack_traces(traces, len(points))
     fitted = np.isfinite(result["weights"][:, 0])
@@ -166,58 +180,41 @@ def fit_mixtures(
     return Mixtures(**result)
 
 
-def filter_blocks(x: Array, k: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def filter_blocks(x: NDArray[np.floating[Any]], k: int, engine: Engine) -> list[Block]:
     """Places of filters that share their used dimensions, in blocks that fit the cache, and those.
 
     Filters without a finite value are left out.
     """
     _, n, d = x.shape
-    used: NDArray[np.bool_] = np.asarray(np.isfinite(x).any(axis=1))
-    starts = _N_RANDOM + len(FAR_FRACTIONS)
-    each = 8.0 * n * (1 + d + d * (d + 1) // 2 + 2 * starts * k)
-    size = max(1, int(_BLOCK_BYTES / each))
+    used = np.array([np.isfinite(one).any(axis=0) for one in x], bool).reshape(-1, d)
+    starts = N_RANDOM + len(FAR_FRACTIONS)
+    held = 3 * d + k if engine.name == "numba" else 1 + d + d * (d + 1) // 2 + 2 * starts * k
+    size = max(1, int(_BLOCK_BYTES * engine.block_scale / (8.0 * max(n, 1) * held)))
+    if engine.threads > 1:
+        size = min(size, max(1, len(x) // (2 * engine.threads)))
+    blocks: list[Block] = []
     for pattern in np.unique(used[used.any(axis=1)], axis=0):
-        filters = np.flatnonzero((used == pattern).all(axis=1))
-        for begin in range(0, len(filters), size):
-            yield filters[begin : begin + size], np.flatnonzero(pattern)
+        filters, dims = np.flatnonzero((used == pattern).all(axis=1)), np.flatnonzero(pattern)
+        begins = range(0, len(filters), size)
+        blocks.extend((filters[begin : begin + size], dims) for begin in begins)
+    return blocks
 
 
-def best_start(
-    samples: em.Samples,
-    k: int,
-    far: NDArray[np.bool_],
-    settings: em.Settings,
-    *,
-    seed: int,
-    tick: Tick = silent,
-) -> em.State:
-    """Converged state of the best start of every filter; `far` as `starts.farthest` gives it."""
-    begin = starting_responsibilities(samples, k, far, n_random=_N_RANDOM, seed=seed)
-    state = em.from_responsibilities(samples, begin, settings)
-    short = min(_SHORT, settings.max_iter)
-    state = em.climb(samples, state, settings, short, part(tick, 0.0, 0.3))
-    if state.bound.shape[1] > _SURVIVORS:
-        state = state.take(_best(state.bound, _SURVIVORS))
-    state = em.climb(samples, state, settings, settings.max_iter - short, part(tick, 0.3, 1.0))
-    return state.take(_best(state.bound, 1))
+def samples_of(x: NDArray[np.floating[Any]], block: Block) -> Samples:
+    """Samples of one block of coordinates (filters, n, d)."""
+    filters, dims = block
+    some = x[filters]
+    return Samples.of(some if len(dims) == x.shape[2] else some[:, :, dims])
 
 
-def by_falling_weight(state: em.State) -> em.State:
-    """Return the state with the components of its only start by falling weight."""
-    order = np.argsort(-state.weights[:, 0], axis=1, kind="stable")[:, None]
-    return em.State(
-        np.take_along_axis(state.weights, order, axis=2),
-        np.take_along_axis(state.means, order[..., None], axis=2),
-        np.take_along_axis(state.covariances, order[..., None, None], axis=2),
-        *(getattr(state, name) for name in ("bound", "done", "failed", "n_iter", "trace")),
-    )
+def best_fit(
+    engine: Engine, samples: Samples, far: NDArray[np.bool_], uniform: Array, settings: Settings
+) -> Fit:
+    """Fit of the best start of every filter; `far` and `uniform` as `starts` makes them."""
+    return engine.best_fit(samples, far, uniform, settings).by_falling_weight()
 
 
-def _best(bound: Array, count: int) -> NDArray[np.int64]:
-    return np.argsort(-bound, axis=1, kind="stable")[:, :count]
-
-
-def _check(x: Array, k: int, settings: em.Settings) -> None:
+def _check(x: NDArray[np.floating[Any]], k: int, settings: Settings) -> None:
     check.one_of("covariance", settings.covariance, COVARIANCES)
     check.whole("k", k, 1, max(1, x.shape[1] - 1), remedy="lower k or capture more samples")
     check.in_range("reg", settings.reg, 0.0)
@@ -225,25 +222,29 @@ def _check(x: Array, k: int, settings: em.Settings) -> None:
     check.whole("max_iter", settings.max_iter, 1)
 
 
-def _responsibilities(start: NDArray[np.generic], x: Array, k: int) -> Array:
-    """`start` as responsibilities (filters, 1, k, n)."""
+def _check_start(start: NDArray[np.generic], x: NDArray[np.floating[Any]], k: int) -> None:
     filters, n, _ = x.shape
-    if start.shape == (filters, n) and start.dtype.kind in "iu":
-        if start.min() < 0 or start.max() >= k:
-            raise ValueError(
-                f"start must hold labels 0..{k - 1}, got {start.min()}..{start.max()}; "
-                "number the groups from 0"
-            )
-        return np.asarray(start[:, None, None] == np.arange(k)[:, None], np.float64)
-    if start.shape != (filters, n, k):
+    labels = start.shape == (filters, n) and start.dtype.kind in "iu"
+    if not labels and start.shape != (filters, n, k):
         raise ValueError(
             f"start must be whole labels of shape {(filters, n)} or responsibilities of shape "
             f"{(filters, n, k)}, got {start.dtype} of shape {start.shape}; give one a sample"
         )
-    return np.asarray(start, np.float64).transpose(0, 2, 1)[:, None]
+    if labels and start.size and (start.min() < 0 or start.max() >= k):
+        raise ValueError(
+            f"start must hold labels 0..{k - 1}, got {start.min()}..{start.max()}; "
+            "number the groups from 0"
+        )
 
 
-def _blank(x: Array, k: int) -> dict[str, Any]:
+def _responsibilities(start: NDArray[np.generic], k: int) -> Array:
+    """Some filters' labels or responsibilities as responsibilities (b, k, n)."""
+    if start.ndim == 2:
+        return np.asarray(start[:, None] == np.arange(k)[:, None], np.float64)
+    return np.asarray(start, np.float64).transpose(0, 2, 1)
+
+
+def _blank(x: NDArray[np.floating[Any]], k: int) -> dict[str, Any]:
     """Fields of `Mixtures` before any filter is fitted: arrays of several types, hence Any."""
     filters, n, d = x.shape
     shapes: dict[str, tuple[int, ...]] = {
@@ -261,23 +262,24 @@ def _blank(x: Array, k: int) -> dict[str, Any]:
 
 def _write(
     result: dict[str, Any],
-    places: tuple[NDArray[np.int64], NDArray[np.int64]],
-    samples: em.Samples,
-    state: em.State,
+    block: Block,
+    samples: Samples,
+    fit: Fit,
+    *,
+    engine: Engine,
     covariance: str,
 ) -> None:
-    """Put one block's mixtures into the lines and dimensions of `places`."""
-    filters, dims = places
-    components = np.arange(state.weights.shape[2])
-    found = criteria(samples, state, covariance)
-    resp = np.where(samples.kept[:, None] > 0, found.pop("resp"), np.nan)
-    result["responsibilities"][filters] = resp.transpose(0, 2, 1)
-    result["weights"][filters] = state.weights[:, 0]
-    centred = state.means[:, 0] + samples.centre[:, None]
-    result["means"][np.ix_(filters, components, dims)] = centred
-    result["covariances"][np.ix_(filters, components, dims, dims)] = state.covariances[:, 0]
-    result["converged"][filters] = state.done[:, 0]
-    result["n_iter"][filters] = state.n_iter[:, 0]
+    """Put one block's mixtures into the lines and dimensions of its filters."""
+    filters, dims = block
+    components = np.arange(fit.weights.shape[1])
+    measured, resp = engine.measure(samples, fit, soft=True)
+    found = criteria(measured, samples.count, fit, covariance)
+    result["responsibilities"][filters] = samples.restore(resp).transpose(0, 2, 1)
+    result["weights"][filters] = fit.weights
+    result["means"][np.ix_(filters, components, dims)] = fit.means + samples.centre[:, None]
+    result["covariances"][np.ix_(filters, components, dims, dims)] = fit.covariances
+    result["converged"][filters] = fit.done
+    result["n_iter"][filters] = fit.n_iter
     for name, values in found.items():
         result[name][filters] = values
 

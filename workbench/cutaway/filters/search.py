@@ -1,19 +1,20 @@
 """The number of components of every filter, and the mixture chosen for it."""
 
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cutaway.core import Tick, part, silent
-from cutaway.filters import em
+from cutaway.core import Tick, silent
 from cutaway.filters.components import minor_component
 from cutaway.filters.criteria import criteria
-from cutaway.filters.mixtures import best_start, by_falling_weight, filter_blocks
-from cutaway.filters.starts import farthest
+from cutaway.filters.engines import pick, results
+from cutaway.filters.mixtures import N_RANDOM, Block, best_fit, filter_blocks, samples_of
+from cutaway.filters.samples import Array, Fit, Samples, Settings
+from cutaway.filters.starts import draws, farthest
 
-Array: TypeAlias = NDArray[np.float64]
 _INDIFFERENT = 2.0  # a BIC difference that is not worth a component
 
 
@@ -56,13 +57,14 @@ class Search:
 
 
 def search_components(
-    x: Array,
+    x: NDArray[np.floating[Any]],
     *,
     k_max: int,
     criterion: str,
     covariance: str,
     tau: float,
     seed: int,
+    engine: str = "auto",
     tick: Tick = silent,
 ) -> Search:
     """Return the mixture of every filter with the number of components that a criterion picks.
@@ -73,6 +75,8 @@ def search_components(
         Coordinates; rows with a NaN are dropped.
     k_max, criterion, covariance, tau, seed, tick
         As in `screen_filters`.
+    engine : str
+        As in `fit_mixtures`.
 
     Returns
     -------
@@ -80,24 +84,32 @@ def search_components(
         Filters in the order of `x`.
     """
     found = _blank(x, k_max)
-    settings = em.Settings(covariance)
-    blocks = list(filter_blocks(x, k_max))
-    for i, (filters, dims) in enumerate(blocks):
-        samples = em.Samples.of(x[filters][:, :, dims])
-        far = farthest(samples)
-        states, tables = [], []
-        for k in range(1, k_max + 1):
-            span = (i + (k - 1) / k_max) / len(blocks), (i + k / k_max) / len(blocks)
-            state = best_start(samples, k, far, settings, seed=seed, tick=part(tick, *span))
-            states.append(by_falling_weight(state))
-            tables.append(criteria(samples, states[-1], covariance))
+    settings = Settings(covariance)
+    machine = pick(engine, x.shape[2])
+    uniform = [draws(N_RANDOM, k, seed) for k in range(1, k_max + 1)]
+
+    def work(block: Block) -> None:
+        filters, dims = block
+        samples = samples_of(x, block)
+        far = farthest(samples, machine.robust_distances(samples))
+        fits = [best_fit(machine, samples, far, one, settings) for one in uniform]
+        tables = [
+            criteria(machine.measure(samples, fit, soft=False)[0], samples.count, fit, covariance)
+            for fit in fits
+        ]
         found.bics[filters] = np.stack([one["bic"] for one in tables], axis=1)
         found.chs[filters] = np.stack([one["ch"] for one in tables], axis=1)
         chosen = choose_k(found.bics[filters], found.chs[filters], criterion)
         for k in np.unique(chosen):
             here = np.flatnonzero(chosen == k)
-            places, resp = (filters[here], dims), tables[k - 1]["resp"][here]
-            _write(found, places, samples.take(here), states[k - 1].at(here), resp=resp, tau=tau)
+            some, fit = samples.take(here), fits[k - 1].at(here)
+            _, resp = machine.measure(some, fit, soft=True)
+            _write(found, (filters[here], dims), some, fit, resp=resp, tau=tau)
+
+    blocks = filter_blocks(x, k_max, machine)
+    with closing(results(work, blocks, machine.threads)) as done:
+        for i, _ in enumerate(done):
+            tick(i / len(blocks), "fitting mixtures")
     return found
 
 
@@ -113,7 +125,7 @@ def choose_k(bics: Array, chs: Array, criterion: str) -> NDArray[np.int64]:
     return np.asarray((known <= least + _INDIFFERENT).argmax(axis=1) + 1)
 
 
-def _blank(x: Array, k_max: int) -> Search:
+def _blank(x: NDArray[np.floating[Any]], k_max: int) -> Search:
     filters, n, d = x.shape
 
     def blank(*shape: int) -> Array:
@@ -138,32 +150,22 @@ def _blank(x: Array, k_max: int) -> Search:
 
 
 def _write(
-    found: Search,
-    places: tuple[NDArray[np.int64], NDArray[np.int64]],
-    samples: em.Samples,
-    state: em.State,
-    *,
-    resp: Array,
-    tau: float,
+    found: Search, block: Block, samples: Samples, fit: Fit, *, resp: Array, tau: float
 ) -> None:
-    """Put one-start mixtures and their responsibilities (b, k, n) into the lines of `places`."""
-    filters, dims = places
-    weights, means, covariances = (
-        one[:, 0] for one in (state.weights, state.means, state.covariances)
-    )
-    k = weights.shape[1]
-    kept = samples.kept > 0
+    """Put mixtures and their responsibilities (b, k, n) into the lines of the block's filters."""
+    filters, dims = block
+    k = fit.weights.shape[1]
     components = np.arange(k)
     found.k[filters] = k
-    found.weights[filters, :k] = weights
-    found.means[np.ix_(filters, components, dims)] = means + samples.centre[:, None]
-    found.covariances[np.ix_(filters, components, dims, dims)] = covariances
-    found.assignments[filters] = np.where(kept, resp.argmax(axis=1), -1)
-    found.responsibility[filters] = np.where(kept, resp.max(axis=1), np.nan)
-    found.converged[filters] = state.done[:, 0]
-    minor = minor_component(samples, weights, means, covariances, tau)
+    found.weights[filters, :k] = fit.weights
+    found.means[np.ix_(filters, components, dims)] = fit.means + samples.centre[:, None]
+    found.covariances[np.ix_(filters, components, dims, dims)] = fit.covariances
+    found.assignments[filters] = samples.restore(resp.argmax(axis=1).astype(np.int16), -1)
+    found.responsibility[filters] = samples.restore(resp.max(axis=1))
+    found.converged[filters] = fit.done
+    minor = minor_component(samples, fit, resp, tau)
     found.weight[filters] = minor.weight
     found.overlap[filters] = minor.overlap
     found.deviance[filters] = minor.deviance
     found.evident[filters] = minor.evident
-    found.minor_responsibility[filters] = np.where(kept, minor.responsibility, np.nan)
+    found.minor_responsibility[filters] = samples.restore(minor.responsibility)
