@@ -129,7 +129,7 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
         self.guide.on_example(self.example)
         self.samples.on_selection(self._selected)
         self.selection = ipywidgets.VBox(layout=ipywidgets.Layout(margin="0 8px 8px 0"))
-        self.selection.add_class("cw-bench-card")
+        self.selection.add_class("cw-bench-bar")
 
     def _page(self) -> list[Any]:
         self.head = ipywidgets.HTML(heading("Cutaway workbench"))
