@@ -41,9 +41,12 @@ def serving(folder, idle):
             if "the dashboard is at" in line:
                 break
         assert line.split()[-1] == f"http://127.0.0.1:{port}/?token={TOKEN}"
-        yield f"127.0.0.1:{port}"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGINT)
+            ended = process.wait(timeout=60)
+        assert ended == 0
 
 
 @pytest.fixture(scope="module")

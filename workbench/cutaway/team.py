@@ -100,6 +100,10 @@ class Team:
         return [
             *serve.voila_command(page, port, ip=ip, tracebacks=False),
             "--Voila.auto_token=True",  # the one in the environment
+            # The login page would let every visitor set a password of the host's user.
+            "--PasswordIdentityProvider.allow_password_change=False",
+            # Where server and kernel both can: others on the machine must not read along.
+            "--MappingKernelManager.transport_encryption=auto",
             f"--MappingKernelManager.cull_idle_timeout={self.idle}",
             f"--MappingKernelManager.cull_interval={max(1, min(60, self.idle // 4))}",
             "--MappingKernelManager.cull_connected=True",

@@ -68,7 +68,7 @@ class Origin:
         """Key of the cache: equal for two runs that must give equal numbers on one machine."""
         aside = {"versions", "seconds", "given"}
         same = {k: v for k, v in self.to_json().items() if k not in aside}
-        if "capture" in self.given:  # other pooling gives other numbers
+        if self.function != "capture" and "capture" in self.given:  # other pooling, other numbers
             same["capture"] = self.given["capture"]
         return digest.of_json(same)
 

@@ -224,7 +224,8 @@ class Activations:
             for site, count in self.n_nonfinite.items()
         }
         mask = None if self.mask is None else self.mask[places]
-        origin = replace(self.origin, rows=rows.digest)
+        given = {**self.origin.given, "data": None}  # as loaded they were more
+        origin = replace(self.origin, rows=rows.digest, given=given)
         return Activations(arrays, rows, origin, self.layouts, bad, mask)
 
     def to_frame(self, site: str) -> pd.DataFrame:
