@@ -164,7 +164,7 @@ def undo_is_alive(place):
     bar.get_by_text(f"{SMALL // 10} of {N} samples selected").wait_for()
     expect(summary(place, "histogram")).to_contain_text(f"{SMALL // 10} selected")
     bar.get_by_label("Name under which").fill("both")
-    bar.get_by_role("button", name="Keep").click()
+    bar.get_by_role("button", name="Keep this selection").click()
     bar.get_by_role("button", name="Undo").click()
     bar.get_by_role("button", name="minus both").click()
     bar.get_by_text(f"{SMALL - SMALL // 10} of {N} samples selected").wait_for()

@@ -15,12 +15,12 @@ pytestmark = pytest.mark.browser
 SECONDS = 1000
 
 CELLS = [
-    "import numpy as np, cutaway_widgets as cw\n"
-    "from cutaway.core import Index\n"
-    "link = cw.Link(Index.count(300))\n"
-    "values = np.random.default_rng(0).normal(size=(300, 2))\n"
-    "link.select([4, 7, 9])\n"
-    "link.keep('few')",
+    """import numpy as np, cutaway_widgets as cw
+from cutaway.core import Index
+link = cw.Link(Index.count(300))
+values = np.random.default_rng(0).normal(size=(300, 2))
+link.select([4, 7, 9])
+link.keep('few')""",
     "cw.show(cw.Scatter(values, link=link, title='Planted points'), static=True)",
     "cw.Histogram(values[:, 0], link=link, title='Planted numbers')",
     "cw.SelectionBar(link)",

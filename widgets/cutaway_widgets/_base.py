@@ -136,7 +136,7 @@ class LinkedView(View):
 
 
 def _words(name: str) -> str:
-    """ "ImageGrid" as "Image grid"."""
+    """Name of a class as words: ImageGrid as Image grid."""
     apart = "".join(f" {one.lower()}" if one.isupper() else one for one in name)
     return apart.strip().capitalize()
 
