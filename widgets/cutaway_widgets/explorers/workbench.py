@@ -127,6 +127,7 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
             self.results, self.progress, self.tabs, self.scene,
         )  # fmt: skip
         self.guide.on_example(self.example)
+        self.tabs.on_choice(self.session_panel.chosen)
         self.samples.on_selection(self._selected)
         self.selection = ipywidgets.VBox(layout=ipywidgets.Layout(margin="0 8px 8px 0"))
         self.selection.add_class("cw-bench-bar")
