@@ -295,3 +295,12 @@ def test_memory_grows_by_little_more_than_input_and_answer():
 def test_no_filters_give_no_mixtures(engine):
     mine = fit_mixtures(np.empty((0, 30, 2)), 2, engine=engine)
     assert mine.weights.shape == (0, 2)
+
+
+@pytest.mark.cuda
+def test_a_gpu_gives_the_same_numbers():
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    x = cloud(np.random.default_rng(9), 40, 1000, 4, 3)
+    agree(fit_mixtures(x, 3, engine="torch"), fit_mixtures(x, 3, engine="numpy"), tol=1e-8)
