@@ -87,9 +87,7 @@ def hard(seed, *, n=600, filters=48, odd=24, outliers=40, amplitude=HARD, side=6
             link[f, chosen] = True
         maps[:, f] = one * gain[:, None, None]
     order = rng.permutation(filters)
-    return Planted(
-        maps[:, order], (np.arange(filters) < odd)[order], link.any(axis=0), link[order]
-    )
+    return Planted(maps[:, order], (np.arange(filters) < odd)[order], link.any(axis=0), link[order])
 
 
 def soft(seed, **options):

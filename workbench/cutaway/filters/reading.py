@@ -4,20 +4,20 @@ A layer's maps may be larger than memory (a store on disk), so units are read in
 blocks of samples; only what describes a map is kept of it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cutaway.core import Index, Origin, Tick, silent
+from cutaway.core import Index, Origin, Tick, part, silent
 from cutaway.filters.coordinates import pooled
 
 Array: TypeAlias = NDArray[np.float64]
 PIXELS = 64  # a larger map is averaged before it is described
 ROWS_EACH = 9  # samples that a direction of a robust covariance needs
-_GROUP_BYTES = 96e6
+_GROUP_BYTES = 48e6
 _BLOCK_BYTES = 24e6
 _FAINT = 1e-2  # of the median energy: below it an energy counts as none
 
@@ -61,6 +61,8 @@ class Group:
         The maps, averaged to at most 64 pixels, for the coordinates.
     rows : ndarray of shape (n, units, p)
         What describes a map for its distance from the bulk (see `described`).
+    span : (float, float)
+        Fractions of all units that lie before the group and up to its end.
     """
 
     site: str
@@ -68,31 +70,27 @@ class Group:
     units: NDArray[np.int64]
     small: Array
     rows: Array
+    span: tuple[float, float]
 
 
 def groups(acts: Maps, tick: Tick = silent) -> Iterator[Group]:
-    """All units of all sites, in order, in groups of bounded memory."""
+    """All units of all sites, in order, in groups of bounded memory.
+
+    The tick hears each group's `span` while it is read, up to the middle of it.
+    """
     n, sites = len(acts.rows), len(acts.sites)
     size = max(1, int(_GROUP_BYTES / (8.0 * (2 * PIXELS + 3) * max(n, 1))))
     for number, site in enumerate(acts.sites):
         count = acts[site].shape[acts.unit_axis(site)]
         for first in range(0, count, size):
             units = np.arange(first, min(first + size, count))
-
-            def report(share: float, first: int = first, count: int = count,
-                       number: int = number, site: str = site) -> None:  # fmt: skip
-                done = (first + share * min(size, count - first)) / count
-                tick((number + done) / sites, f"reading {site}")
-
-            yield Group(site, number, units, *read(acts, site, units, report))
-
-
-def _unheard(_share: float) -> None:
-    """Progress that nobody hears."""
+            span = (number + first / count) / sites, (number + (units[-1] + 1) / count) / sites
+            heard = part(tick, span[0], (span[0] + span[1]) / 2)
+            yield Group(site, number, units, *read(acts, site, units, heard), span)
 
 
 def read(
-    acts: Maps, site: str, units: NDArray[np.int64], report: Callable[[float], None] = _unheard
+    acts: Maps, site: str, units: NDArray[np.int64], tick: Tick = silent
 ) -> tuple[Array, Array]:
     """Small maps and describing rows of some consecutive units of a site.
 
@@ -104,8 +102,8 @@ def read(
         Which layer.
     units : ndarray of shape (units,)
         Consecutive numbers.
-    report : callable
-        Hears the fraction that is read.
+    tick : Tick
+        Progress.
 
     Returns
     -------
@@ -121,7 +119,7 @@ def read(
         return small, described(small)
     small_blocks, coarse, energy = [], [], []
     for first in range(0, n, each):
-        report(first / n)
+        tick(first / n, f"reading {site}")
         block = np.asarray(maps[first : first + each], dtype=np.float64)
         small_blocks.append(pooled(block, 8))
         coarse.append(pooled(block, 4))

@@ -181,7 +181,8 @@ def _read(acts: Maps, n_dims: int, labels: NDArray[np.int64] | None, tick: Tick)
     cells: list[list[NDArray[np.float32]]] = [[] for _ in acts.sites]
     for one in reading.groups(acts, tick):
         reduced = prepare(one.small, n_dims=n_dims)
-        far = tails.distances(one.rows, reduced.kept, reduced.fitted, labels)
+        heard = part(tick, (one.span[0] + one.span[1]) / 2, one.span[1])
+        far = tails.distances(one.rows, reduced.kept, reduced.fitted, labels, heard)
         values.append(np.asarray(reduced.values, dtype=np.float32))
         kept.append(reduced.kept)
         squared.append(far.squared)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cutaway.core import check
+from cutaway.core import Tick, check, silent
 from cutaway.filters.robust import bulk_distances, whitened
 
 Array: TypeAlias = NDArray[np.float64]
@@ -40,6 +40,7 @@ def distances(
     kept: NDArray[np.bool_],
     fitted: NDArray[np.bool_],
     labels: NDArray[np.int64] | None = None,
+    tick: Tick = silent,
 ) -> Distances:
     """Squared distances of all samples from the bulk of each filter's whole maps.
 
@@ -53,6 +54,8 @@ def distances(
         Filters to use.
     labels : ndarray of shape (n,), optional
         Classes: the bulk is then that of the sample's own class.
+    tick : Tick
+        Progress.
 
     Returns
     -------
@@ -62,6 +65,7 @@ def distances(
     squared = np.full(kept.shape, np.nan)
     rank = np.zeros(len(kept), np.int64)
     for f in np.flatnonzero(fitted):
+        tick(f / len(kept), "measuring distances")
         at = np.flatnonzero(kept[f])
         classes = None if labels is None else labels[at]
         squared[f, at], rank[f] = one_filter(rows[at, f], classes)
