@@ -27,6 +27,14 @@ PLANTED_SEEDS = range(101, 111)
 NULL_SEEDS = (201, 202)
 MODELS = ("lenet5-digits", "lenet5-digits-overfit", "lenet5-digits-noisy")
 PAIRS = (("conv1", "conv2"), ("tanh1", "tanh2"))
+PLANTED_WORDS = (
+    f"Planted sets, seeds {PLANTED_SEEDS[0]} to {PLANTED_SEEDS[-1]} of each kind (600 samples, "
+    "48 filters, maps 6 x 6 and 8 x 8 in turn); outliers placed in at least one filter count."
+)
+NETWORK_WORDS = (
+    "Networks on 1,000 real digits each: flagged filters of 22, convolutions before and after "
+    "the non-linearity."
+)
 Row = list[object]
 
 
@@ -168,15 +176,13 @@ def main() -> None:
     begun = time.perf_counter()
     rows, rates = planted()
     parts = [
-        f"Planted sets, seeds {PLANTED_SEEDS[0]} to {PLANTED_SEEDS[-1]} of each kind (600 samples, "
-        "48 filters, maps 6 x 6 and 8 x 8 in turn); outliers placed in at least one filter count.",
+        PLANTED_WORDS,
         report.table(["set", "measure", "mean of 10", "worst", "goal of each set"], rows),
         "False discoveries among filters of q ≤ 0.1 (goal ≤ 0.12), and what else was flagged.",
         report.table(["set", "FDP", "true of 24 at q ≤ 0.1", "certain of 24", "stability"], rates),
         f"Nulls: 300 filters each (seeds {NULL_SEEDS}), contrast = sd of a log gain shared by all.",
         report.table(["null", "contrast", "certain", "any flag", "q ≤ 0.1", "goal"], nulls()),
-        "Networks on 1,000 real digits each: flagged filters of 22, convolutions before and after "
-        "the non-linearity.",
+        NETWORK_WORDS,
         report.table(["network", "digits", "likely", "certain", "likely, tanh", "certain, tanh",
                       "goal"], networks()),
         "2 % spoilt pictures among 1,000 test digits, mean of 9 runs (3 networks, 3 draws).",

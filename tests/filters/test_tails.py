@@ -94,7 +94,17 @@ def test_profiles_see_both_sides_and_each_site_by_itself():
     assert mine.rank.tolist() == [12, 12]
     assert set(np.argsort(-mine.squared[0])[:3]) == {0, 1, 2}
     assert not {0, 1, 2} & set(np.argsort(-mine.squared[1])[:3])
-    assert sides(Distances(squared[:12], np.full(12, 20)))[:2].tolist() == ["near", "far"]
+
+
+def test_sides_are_told_by_most_filters():
+    points = np.random.default_rng(13).normal(size=(5, 100, 3)).astype(np.float32)
+    points[:, 0] *= 0.01
+    points[:, 1] *= 9.0
+    points[:4, 2], points[4, 2] = 0.0, 50.0
+    points[:, :, 2] = np.nan  # a dimension that is not used
+    points[4] = np.nan
+    assert sides(points)[:3].tolist() == ["near", "far", "near"]
+    assert set(sides(np.full((2, 4, 2), np.nan, np.float32))) == {"far"}
 
 
 def test_a_contrast_that_all_samples_vary_in_is_no_profile():

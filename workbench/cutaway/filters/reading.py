@@ -166,8 +166,9 @@ def with_energies(coarse: Array, energy: Array) -> Array:
     """Averages and log energies as one row, both of unit scale."""
     with np.errstate(invalid="ignore", over="ignore"):
         finite = np.where(np.isfinite(energy), energy, np.nan)
-        floor = _FAINT * np.nan_to_num(_quiet(np.nanmedian, finite)) + 1e-300
-        logs = np.log(energy + floor)
+        middle, mean = _quiet(np.nanmedian, finite), _quiet(np.nanmean, finite)
+        unit = np.where(middle > 0, middle, np.where(mean > 0, mean, 1.0))
+        logs = np.log(energy / unit + _FAINT)
         scale = np.nan_to_num(_quiet(np.nanstd, np.where(np.isfinite(logs), logs, np.nan)))
         width = np.nan_to_num(_quiet(np.nanstd, np.where(np.isfinite(coarse), coarse, np.nan)))
         widest = width.max(axis=1, keepdims=True)

@@ -301,16 +301,16 @@ def _samples(
     hits = evidence.hits(ranked.sharp).sum(axis=0)
     if labels is not None:
         margin, best = classes.fitting_classes(seen.cells, labels, seed)
-        score = classes.label_tails(margin)
-        p = np.maximum(10.0**-score, 1e-16)
-        return pd.DataFrame({"id": acts.rows.ids, "score": score, "p": p, "hits": hits,
+        badly = classes.label_tails(margin)
+        p_label = np.maximum(10.0**-badly, 1e-16)
+        return pd.DataFrame({"id": acts.rows.ids, "score": badly, "p": p_label, "hits": hits,
                              "side": "", "fits": best})  # fmt: skip
     profile = tails.profiles(seen.found, seen.group)
     shape = calibration.shapes(profile.squared, profile.rank, np.arange(len(profile.rank)))
     dense, _ = calibration.calibrated(profile.squared, profile.rank, shape)
     both = np.stack([evidence.combine_samples(one)[0] for one in (ranked.sharp, dense)])
     score, p = evidence.combine_samples(both, np.array([1.0 - _PROFILE_WEIGHT, _PROFILE_WEIGHT]))
-    side = tails.sides(seen.found)
+    side = tails.sides(seen.coordinates)
     return pd.DataFrame({"id": acts.rows.ids, "score": score, "p": p, "hits": hits,
                          "side": np.where(p < evidence.PAIR_LEVEL, side, "")})  # fmt: skip
 

@@ -205,10 +205,16 @@ def _log(squared: Array) -> Array:
     return np.asarray(np.log(np.maximum(squared, 2e-9)))
 
 
-def sides(found: Distances) -> NDArray[np.str_]:
-    """(n,) "near" where a sample lies nearer than the middle one in most filters, else "far"."""
-    used = found.rank > 0
-    if not used.any():
-        return np.full(found.squared.shape[1], "far")
-    nearer = found.squared[used] < chi2_median(found.rank[used])[:, None]
-    return np.where(nearer.sum(axis=0) * 2 > used.sum(), "near", "far")
+def sides(coordinates: NDArray[np.float32]) -> NDArray[np.str_]:
+    """(n,) "near" where a sample lies nearer the centre than the middle one in most filters.
+
+    Else "far". `coordinates` are (filters, n, d): what the pictures show, not the whole maps, in
+    which a faint picture is as far out as a glaring one.
+    """
+    used = np.flatnonzero(np.isfinite(coordinates).any(axis=(1, 2)))
+    nearer = np.zeros(coordinates.shape[1], np.int64)
+    for f in used:
+        present = np.isfinite(coordinates[f]).any(axis=1)
+        squared = np.nansum(coordinates[f].astype(np.float64) ** 2, axis=1)
+        nearer += present & (squared < np.median(squared[present]))
+    return np.where(nearer * 2 > len(used), "near", "far")
