@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cutaway.core import check
+from cutaway.core import Tick, check, silent
 from cutaway.filters.calibration import upper_tail
 from cutaway.filters.coordinates import pooled, principal
 
@@ -33,7 +33,10 @@ def site_cells(small: Array, units: int) -> NDArray[np.float32]:
 
 
 def fitting_classes(
-    sites: Sequence[NDArray[np.float32]], labels: NDArray[np.int64], seed: int
+    sites: Sequence[NDArray[np.float32]],
+    labels: NDArray[np.int64],
+    seed: int,
+    tick: Tick = silent,
 ) -> tuple[Array, NDArray[np.int64]]:
     """How badly each sample's own label fits its maps, and the class that fits best.
 
@@ -45,6 +48,8 @@ def fitting_classes(
         Classes.
     seed : int
         Of the landmarks.
+    tick : Tick
+        Progress.
 
     Returns
     -------
@@ -73,9 +78,13 @@ def fitting_classes(
     target -= target.mean(axis=0)
     rng = np.random.default_rng(seed)
     total = np.zeros(target.shape)
-    for cells in sites:
-        features = _directions(cells, rng)
-        total += left_out(_kernel_features(features, rng), target)
+    for i, cells in enumerate(sites):
+        tick(i / len(sites), "fitting classes")
+        points = _directions(cells, rng)
+        tick((i + 0.2) / len(sites), "fitting classes")
+        features = _kernel_features(points, rng)
+        tick((i + 0.6) / len(sites), "fitting classes")
+        total += left_out(features, target)
     row = np.arange(len(labels))
     others = total.copy()
     others[row, own] = -np.inf

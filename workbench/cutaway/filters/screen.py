@@ -123,9 +123,9 @@ def screen_filters(
     ranked = _rank(seen, part(tick, 0.85, 0.92))
     table = _mark(seen.table, mixtures, ranked, k_max)
     table["stability"] = _stability(
-        acts, seen, ranked, table, labels=given, seed=seed, tick=part(tick, 0.92, 1.0)
+        acts, seen, ranked, table, labels=given, seed=seed, tick=part(tick, 0.92, 0.96)
     )
-    samples = _samples(acts, seen, ranked, given, seed)
+    samples = _samples(acts, seen, ranked, labels=given, seed=seed, tick=part(tick, 0.96, 1.0))
     parameters = options | {"labels": None if given is None else digest.of_arrays({"": given})}
     origin = replace(
         acts.origin, function="screen_filters", parameters=parameters, seed=seed,
@@ -295,12 +295,19 @@ def _stability(
 
 
 def _samples(
-    acts: Maps, seen: _Read, ranked: _Ranked, labels: NDArray[np.int64] | None, seed: int
+    acts: Maps,
+    seen: _Read,
+    ranked: _Ranked,
+    *,
+    labels: NDArray[np.int64] | None,
+    seed: int,
+    tick: Tick,
 ) -> pd.DataFrame:
     """Table of the samples."""
+    tick(0.0, "ranking samples")
     hits = evidence.hits(ranked.sharp).sum(axis=0)
     if labels is not None:
-        margin, best = classes.fitting_classes(seen.cells, labels, seed)
+        margin, best = classes.fitting_classes(seen.cells, labels, seed, tick)
         badly = classes.label_tails(margin)
         p_label = np.maximum(10.0**-badly, 1e-16)
         return pd.DataFrame({"id": acts.rows.ids, "score": badly, "p": p_label, "hits": hits,
