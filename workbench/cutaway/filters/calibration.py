@@ -16,6 +16,7 @@ Array: TypeAlias = NDArray[np.float64]
 Tails: TypeAlias = NDArray[np.float32]
 SHAPES = np.linspace(0.0, 1.0, 11)
 _FROM, _TO = 0.50, 0.97  # quantiles of the bulk that the lines are fitted on
+_UPPER = 0.75  # where the power law's begins: nearer the tail it is steeper, and still too flat
 _PRIOR = 3.0  # the site's filters count as this many of the filter itself when its shape is chosen
 
 
@@ -78,8 +79,8 @@ def calibrated(
         Float32. Up to the filter's median both are the empirical -log10 S. Beyond it, sharp follows
         the line -log10 S = a + b g(u), fitted on the 50-97 % quantiles, where g(u) = (u^c - 1) / c
         bends as the tails of the site's filters do. Strict is the smaller of that and of a line in
-        log t², which holds for heavy tails whatever the other filters say, and misses weak
-        outliers. NaN where the distance is.
+        log t² over the 75-97 % quantiles, which holds for heavy tails whatever the other filters
+        say, and misses weak outliers. NaN where the distance is.
     """
     sharp = np.full(squared.shape, np.nan, np.float32)
     strict = sharp.copy()
@@ -88,7 +89,8 @@ def calibrated(
         tick(i / len(used), "calibrating tails")
         rows, surprise, empirical, bulk = _bulk(squared[f], int(rank[f]))
         one = _extended(bent(surprise, float(shape[f])), empirical, bulk)
-        power = _extended(np.log(np.maximum(squared[f, rows], 1e-300)), empirical, bulk)
+        upper = bulk & (empirical > -np.log10(1.0 - _UPPER))
+        power = _extended(np.log(np.maximum(squared[f, rows], 1e-300)), empirical, upper)
         sharp[f, rows], strict[f, rows] = one, np.minimum(one, power)
     return sharp, strict
 
