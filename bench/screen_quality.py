@@ -1,7 +1,8 @@
 """How well the screen ranks and flags: planted sets, nulls, and real networks, against the goals.
 
-The planted sets and the spoilt pictures are those of the tests; the seeds here were not used while
-the method was made. Mixtures take no part in ranking and flags, so only one component is fitted.
+The planted sets and the spoilt pictures are those of the tests. The seeds of sets and nulls here
+were not used to make choices; the networks and digits were, with other ways of spoiling pictures.
+Mixtures take no part in ranking and flags, so only one component is fitted.
 """
 
 import sys
