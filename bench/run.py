@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("startup", "capture", "memory", "page")
+SCRIPTS = ("startup", "capture", "memory", "page", "screen_quality")
 
 
 def main() -> int:

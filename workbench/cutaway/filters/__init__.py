@@ -1,9 +1,12 @@
 """Lens 1: which filters set a few samples apart, and which samples those are."""
 
+from cutaway.filters.classes import class_purity
+from cutaway.filters.compare import compare_screens
 from cutaway.filters.coordinates import Coordinates, prepare
+from cutaway.filters.filter_screen import FilterScreen
 from cutaway.filters.mixtures import Mixtures, fit_mixtures
 from cutaway.filters.picture import FilterPicture
-from cutaway.filters.screen import FilterScreen, screen_filters
+from cutaway.filters.screen import screen_filters
 from cutaway.filters.summary import summary
 
 __all__ = [
@@ -11,6 +14,8 @@ __all__ = [
     "FilterPicture",
     "FilterScreen",
     "Mixtures",
+    "class_purity",
+    "compare_screens",
     "fit_mixtures",
     "prepare",
     "screen_filters",
