@@ -46,8 +46,8 @@ def views(outputs, folder):
     """The gallery's last cell wrote one file with the views in it."""
     page = (folder / "views.html").read_text(encoding="utf-8")
     assert page.count("<script") == 2
-    said = next(one["text"] for one in outputs if one.get("name") == "stdout")
-    assert re.fullmatch(r"views\.html: \d\.\d MB\n", said)
+    said = "".join(one["text"] for one in outputs if one.get("name") == "stdout")
+    assert re.fullmatch(r"the screen is done\nviews\.html: \d\.\d MB\n", said)
 
 
 def projection_and_attribution(outputs, _folder):
