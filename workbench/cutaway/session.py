@@ -25,10 +25,16 @@ SCHEMA = 2
 
 # Results that no lens of the list makes.
 _OTHERS = {
-    "Effect": "cutaway.causal.ablate",
+    "AnomalyGrowth": "cutaway.filters.overfitting",
+    "Attributions": "cutaway.causal",
+    "Effect": "cutaway.causal",
     "FeatureGroups": "cutaway.merging.groups",
     "FeatureVector": "cutaway.observables.vector",
+    "FilterImpact": "cutaway.filters.overfitting",
+    "Merge": "cutaway.merging.merge",
+    "OutlierGradients": "cutaway.filters.overfitting",
     "Predictions": "cutaway.model.predict",
+    "Removal": "cutaway.filters.overfitting",
 }
 _OPTIONS = {
     "model": ("name", "checkpoint", "trust"),
