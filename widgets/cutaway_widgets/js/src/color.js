@@ -14,15 +14,24 @@ export const OKABE_ITO = [
 
 export const MISSING = "#999999";
 
+// Each the farthest (CIEDE2000; seen by all, by deuteranopes and by protanopes after Machado et al.
+// 2009) from those before it, from the grey of missing ones and from both grounds.
+const FURTHER = [
+  ...["#774444", "#3311CC", "#664400", "#EEBBAA", "#880066", "#8877FF", "#FF3366"],
+  ...["#88CCCC", "#886688", "#BB5544", "#88CC66", "#BB2255", "#CC00AA"],
+];
+
 /**
- * CSS colours of n kinds: the seven of Okabe-Ito, then hues turned by the golden angle at two
- * lightnesses (beyond eight no palette is safe for all eyes: the legend and the hover name them).
+ * CSS colours of n kinds: the seven of Okabe-Ito, thirteen chosen to differ from them, then hues
+ * turned by the golden angle at two lightnesses (beyond eight no palette is safe for all eyes: the
+ * legend and the hover name them).
  * @param {number} n
  * @returns {string[]}
  */
 export function kinds(n) {
   return Array.from({ length: n }, (_, i) => {
-    if (i < OKABE_ITO.length) return OKABE_ITO[i];
+    const known = OKABE_ITO[i] ?? FURTHER[i - OKABE_ITO.length];
+    if (known) return known;
     const hue = (i * 137.508) % 360;
     return hslToHex(hue, 0.55, i % 2 ? 0.38 : 0.62);
   });

@@ -8,6 +8,15 @@ describe("colours", () => {
     for (const one of kinds(40)) expect(one).toMatch(/^#[0-9a-fA-F]{6}$/);
   });
 
+  it("of ten kinds are told apart: no two are near in red, green and blue", () => {
+    const parts = kinds(20).map((one) => [1, 3, 5].map((i) => parseInt(one.slice(i, i + 2), 16)));
+    for (let i = 0; i < 20; i++)
+      for (let j = 0; j < i; j++) {
+        const d = Math.hypot(...parts[i].map((c, k) => c - parts[j][k]));
+        expect(d).toBeGreaterThan(i < 10 ? 60 : 35);
+      }
+  });
+
   it("of numbers run from dark to bright with growing luminance", () => {
     const light = Array.from({ length: 21 }, (_, i) => {
       const [r, g, b] = viridis(i / 20);
