@@ -2,10 +2,19 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from hosts import write_notebook
 
-SETUP = "import cutaway as ct\nimport cutaway_widgets as cw\n"
+HERE = str(Path(__file__).parent)
+SETUP = f"""import sys
+
+sys.path.append({HERE!r})
+import cutaway as ct
+import cutaway_widgets as cw
+from gallery import gallery, started
+
+"""
 
 
 @dataclass(frozen=True)
@@ -40,4 +49,6 @@ DIGITS = "ct.load_data('digits', split='test', limit=500)"
 
 CASES = [
     Case("filters", f"cw.FilterExplorer('lenet5-digits', {DIGITS}, inline=inline)", "22 units"),
+    Case("workbench", "started(cw.Workbench(inline=inline))", "screen: conv1, conv2"),
+    Case("gallery", "gallery()", "60 samples, none selected"),
 ]

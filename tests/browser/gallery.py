@@ -201,7 +201,19 @@ EMPTY = {
 
 
 def gallery():
-    """Every view on one page, all of them on one link of samples."""
+    """Every view on one page, all of them on one link of samples, and what Python hears of it."""
     link = samples()
+    heard = ipywidgets.HTML()
+
+    def hear(selection):
+        heard.value = f"{len(selection) if selection else 'No'} samples selected: by Python"
+
+    link.on_selection(hear)
     layout = ipywidgets.Layout(width="100%", min_width="0")
-    return ipywidgets.VBox([make(link) for make in VIEWS.values()], layout=layout)
+    return ipywidgets.VBox([*(make(link) for make in VIEWS.values()), heard], layout=layout)
+
+
+def started(bench):
+    """The workbench with its example: a model opened, two layers screened."""
+    bench.example()
+    return bench

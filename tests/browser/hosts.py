@@ -22,10 +22,17 @@ class Page:
     def __init__(self, browser, **options):
         self.context = browser.new_context(viewport={"width": 1400, "height": 1100}, **options)
         self.page = self.context.new_page()
-        self.requests, self.errors = [], []
+        self.requests, self.errors, self.received = [], [], []
         self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("websocket", self._socket)
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _socket(self, socket):
+        socket.on("framereceived", self._frame)
+
+    def _frame(self, frame):
+        self.received.append(frame)
 
     def _console(self, message):
         if message.type == "error" and not any(one in message.text for one in HARMLESS):
@@ -35,6 +42,12 @@ class Page:
         """Requests that would leave the machine."""
         inside = (f"http://{serve.ADDRESS}", f"ws://{serve.ADDRESS}", "data:", "blob:", "about:")
         return [url for url in self.requests if not url.startswith(inside)]
+
+    def times_received(self, text):
+        """How often this came from the kernel."""
+        wanted = text.encode()
+        frames = (one.encode() if isinstance(one, str) else one for one in self.received)
+        return sum(one.count(wanted) for one in frames)
 
     def shoot(self, name):
         """Keep a picture of the whole page for people to look at."""

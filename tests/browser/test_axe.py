@@ -3,8 +3,7 @@
 A new view joins by one line in `gallery.VIEWS`: how to make it on a link of samples.
 """
 
-from pathlib import Path
-
+import axe
 import pytest
 from gallery import EMPTY, VIEWS, samples
 from static_page import of, open_views, snapshot
@@ -15,32 +14,21 @@ from cutaway.core import Index
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
 pytestmark = pytest.mark.browser
 
-AXE = Path(cw.__file__).parent / "js" / "node_modules" / "axe-core" / "axe.min.js"
 LOOKS = {
     "light": {"width": 900},
     "dark": {"width": 900, "dark": True},
     "narrow": {"width": 360},
 }
-RUN = """async (where) => {
-  const rules = { "label-content-name-mismatch": { enabled: true } };
-  const found = await axe.run(where, { resultTypes: ["violations"], rules });
-  return found.violations
-    .filter((one) => ["serious", "critical"].includes(one.impact))
-    .map((one) => `${one.id}: ${one.nodes.map((n) =>
-      `${n.html} ${[...n.any, ...n.all].map((a) => a.message)}`)}`);
-}"""
 
 
 def wrong(page, view):
     """Serious and critical violations within one view."""
-    return page.evaluate(RUN, f"#view-{view.model_id}")
+    return axe.wrong(page, f"#view-{view.model_id}")
 
 
 def opened(browser, views, **look):
     page = open_views(browser, views, **look)
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed: run npm ci in widgets/cutaway_widgets/js")
-    page.evaluate(AXE.read_text(encoding="utf-8") + ";0")
+    axe.bring(page)
     # A frame, so that every view has drawn itself.
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
     return page
