@@ -187,7 +187,7 @@ class TestExplorer:
         bar.get_by_role("textbox").first.fill("mine")
         bar.get_by_role("button", name="Keep", exact=False).first.click()
         expect(bar.get_by_text(re.compile("Kept .* as mine"))).to_be_visible()
-        bar.get_by_role("button", name=re.compile("^Invert")).click()
+        bar.get_by_role("button", name=re.compile("^Select all")).click()
         expect(view.locator(".cw-summary")).not_to_contain_text(f" {n:,} selected")
         bar.get_by_role("button", name=re.compile("^Select mine")).click()
         expect(view.locator(".cw-summary")).to_contain_text(f"{n:,} selected")
@@ -199,7 +199,7 @@ class TestExplorer:
     def test_the_code_came_once(self, host):
         if host.name == "saved":
             pytest.skip("a saved file has no kernel that sends")
-        piece = "This view and its selection are about different"
+        piece = "Cancel the running work"
         assert (STATIC / "cutaway.js").read_text().count(piece) == 1
         assert host.times_received(piece) == 1
 
@@ -227,6 +227,16 @@ class TestExplorer:
         text = re.compile(rf"^{selected(view):,} samples selected")
         expect(host.page.get_by_text(text).first).to_be_visible(timeout=30 * SECONDS)
 
+    def test_dark(self, host, case):
+        darken(host, case)
+        one = host.page.locator("section.cw:visible").first
+        ground = one.evaluate("el => getComputedStyle(el).backgroundColor")
+        assert sum(map(int, re.findall(r"\d+", ground)[:3])) < 200
+        axe.bring(host.page)
+        assert axe.wrong(host.page, "section.cw") == []
+        host.shoot(f"{case.name}-{host.name}-dark")
+        assert host.outside() == [] or host.name == "saved"
+
     def test_brushing_goes_on_without_a_kernel(self, host):
         if host.name == "saved":
             pytest.skip("a saved file never had one")
@@ -239,13 +249,3 @@ class TestExplorer:
         lasso(host, canvas)
         expect(view.locator(".cw-summary")).to_contain_text(re.compile(r"\d+ selected"))
         assert selected(view) > 0
-
-    def test_dark(self, host, case):
-        darken(host, case)
-        one = host.page.locator("section.cw:visible").first
-        ground = one.evaluate("el => getComputedStyle(el).backgroundColor")
-        assert sum(map(int, re.findall(r"\d+", ground)[:3])) < 200
-        axe.bring(host.page)
-        assert axe.wrong(host.page, "section.cw") == []
-        host.shoot(f"{case.name}-{host.name}-dark")
-        assert host.outside() == [] or host.name == "saved"
