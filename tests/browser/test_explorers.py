@@ -107,9 +107,11 @@ def darken(host, case):
         page.emulate_media(color_scheme="dark")
     else:
         page.get_by_role("menuitem", name="Settings", exact=True).click()
-        page.get_by_role("menuitem", name="Theme", exact=True).hover()
-        page.get_by_role("menuitem", name="JupyterLab Dark", exact=True).click()
-        page.locator("body[data-jp-theme-light=false]").wait_for()
+        # The items of Lab's menus have no role.
+        for name in ("Theme", "JupyterLab Dark"):
+            items = page.locator(".lm-Menu-item", has=page.get_by_text(name, exact=True))
+            items.first.click()
+        page.locator("body[data-jp-theme-light=false]").wait_for(state="attached")
 
 
 class TestExplorer:
