@@ -1,6 +1,7 @@
 """Start the two real hosts on the real dashboard, and open its page in a browser."""
 
 import contextlib
+import json
 import shutil
 import subprocess
 import time
@@ -21,10 +22,17 @@ class Page:
     def __init__(self, browser, **options):
         self.context = browser.new_context(viewport={"width": 1400, "height": 1100}, **options)
         self.page = self.context.new_page()
-        self.requests, self.errors = [], []
+        self.requests, self.errors, self.received = [], [], []
         self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("websocket", self._socket)
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _socket(self, socket):
+        socket.on("framereceived", self._frame)
+
+    def _frame(self, frame):
+        self.received.append(frame)
 
     def _console(self, message):
         if message.type == "error" and not any(one in message.text for one in HARMLESS):
@@ -34,6 +42,12 @@ class Page:
         """Requests that would leave the machine."""
         inside = (f"http://{serve.ADDRESS}", f"ws://{serve.ADDRESS}", "data:", "blob:", "about:")
         return [url for url in self.requests if not url.startswith(inside)]
+
+    def times_received(self, text):
+        """How often this came from the kernel."""
+        wanted = text.encode()
+        frames = (one.encode() if isinstance(one, str) else one for one in self.received)
+        return sum(one.count(wanted) for one in frames)
 
     def shoot(self, name):
         """Keep a picture of the whole page for people to look at."""
@@ -58,6 +72,27 @@ def running(command, port, log):
     finally:
         process.terminate()
         process.wait()
+
+
+def write_notebook(path, source):
+    """A notebook of one cell, as a person would write it."""
+    cell = {
+        "cell_type": "code",
+        "id": "cell-0",
+        "metadata": {},
+        "execution_count": None,
+        "outputs": [],
+        "source": source,
+    }
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    book = {
+        "cells": [cell],
+        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    path.write_text(json.dumps(book), encoding="utf-8")
+    return path
 
 
 def notebooks_with(folder, notebook):

@@ -1,12 +1,11 @@
 """A planted scene of linked views on a page without a kernel."""
 
-import io
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from gallery import planted_atlas
 from static_page import open_views
 
 import cutaway_widgets as cw
@@ -16,21 +15,6 @@ expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").e
 
 
 N = 240
-SIDE = 12
-
-
-def planted_atlas(n=N, columns=16):
-    """Tile i is filled with the colour (i, 255 - i, 40): which tile is drawn can be read back."""
-    rows = -(-n // columns)
-    pixels = np.zeros((rows * SIDE, columns * SIDE, 3), np.uint8)
-    for i in range(n):
-        y, x = divmod(i, columns)
-        pixels[y * SIDE : (y + 1) * SIDE, x * SIDE : (x + 1) * SIDE] = (i % 256, 255 - i % 256, 40)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return SimpleNamespace(
-        pages=(file.getvalue(),), n=n, columns=columns, tile=(SIDE, SIDE), per_page=rows * columns
-    )
 
 
 @pytest.fixture
@@ -42,7 +26,7 @@ def scene():
     points[160:] += (2, 1)
     cluster = (np.arange(N) >= 160).astype(int)
     loss = rng.gamma(1.0, 0.4, N) + 1.5 * cluster
-    samples = cw.Link(Index([f"s{i:03d}" for i in range(N)]), thumbnails=planted_atlas())
+    samples = cw.Link(Index([f"s{i:03d}" for i in range(N)]), thumbnails=planted_atlas(N))
     units = cw.Link(Index([f"conv1:{i}" for i in range(5)], "unit"))
     frame = pd.DataFrame(
         {

@@ -5,12 +5,14 @@ import os
 import re
 import signal
 
+import axe
 import psutil
 import pytest
 from explorers import CASES
 from hosts import Page, lab, voila
 
 import cutaway_widgets as cw
+from cutaway_widgets._code import STATIC
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
 pytestmark = pytest.mark.browser
@@ -51,7 +53,7 @@ def host(request, browser, case, tmp_path_factory):
     folder = tmp_path_factory.mktemp(f"{case.name}-{request.param}")
     with HOSTS[request.param](browser, folder, case) as page:
         page.name = request.param
-        expect(page.page.get_by_text(case.pattern).first).to_be_visible(timeout=120 * SECONDS)
+        expect(page.page.get_by_text(case.pattern).first).to_be_visible(timeout=60 * SECONDS)
         yield page
 
 
@@ -89,13 +91,37 @@ def kernels_under(process):
     ]
 
 
+def pictures(host):
+    """What is on every canvas that shows the selection of samples."""
+    views = "section.cw-scatter canvas:not(.cw-over):visible, section.cw-histogram canvas:visible"
+    return [one.screenshot() for one in host.page.locator(views).all()]
+
+
+def darken(host, case):
+    """The dark theme, as a person switches it on in each host."""
+    page = host.page
+    if host.name == "voila":
+        page.goto(f"{host.address}?theme=dark", timeout=120 * SECONDS)
+        expect(page.get_by_text(case.pattern).first).to_be_visible(timeout=60 * SECONDS)
+    elif host.name == "saved":
+        page.emulate_media(color_scheme="dark")
+    else:
+        page.get_by_role("menuitem", name="Settings", exact=True).click()
+        # The items of Lab's menus have no role.
+        for name in ("Theme", "JupyterLab Dark"):
+            items = page.locator(".lm-Menu-item", has=page.get_by_text(name, exact=True))
+            items.first.click()
+        page.locator("body[data-jp-theme-light=false]").wait_for(state="attached")
+
+
 class TestExplorer:
     def test_views_are_there_and_none_complains(self, host, case):
         sections = host.page.locator("section.cw")
         assert sections.count() >= 3
         for one in sections.all():
             assert one.get_attribute("aria-label")
-        for alert in host.page.locator(".cw-error").all():
+        # The gallery plants one at a field.
+        for alert in host.page.locator("section.cw > .cw-error, .cw-progress .cw-error").all():
             assert not alert.is_visible(), alert.inner_text()
         host.shoot(f"{case.name}-{host.name}")
 
@@ -148,6 +174,71 @@ class TestExplorer:
         assert [url for url in host.outside() if not url.startswith(inside)] == []
         assert host.errors == []
 
+    def test_axe_finds_nothing_serious(self, host):
+        axe.bring(host.page)
+        assert axe.wrong(host.page, "section.cw") == []
+
+    def test_named_selections(self, host):
+        bar = host.page.locator("section.cw-selection:visible").first
+        if not bar.count():
+            pytest.skip("this explorer has no selection bar")
+        view, canvas = scatter_of(host)
+        lasso(host, canvas)
+        expect(view.locator(".cw-summary")).to_contain_text(re.compile(r"[1-9]\d* selected"))
+        n = selected(view)
+        bar.get_by_role("textbox").first.fill("mine")
+        bar.get_by_role("button", name="Keep", exact=False).first.click()
+        expect(bar.get_by_text(re.compile("Kept .* as mine"))).to_be_visible()
+        bar.get_by_role("button", name=re.compile("^Select all")).click()
+        expect(view.locator(".cw-summary")).not_to_contain_text(f" {n:,} selected")
+        bar.get_by_role("button", name=re.compile("^Select mine")).click()
+        expect(view.locator(".cw-summary")).to_contain_text(f"{n:,} selected")
+        bar.get_by_role("button", name=re.compile("^Undo")).click()
+        expect(view.locator(".cw-summary")).not_to_contain_text(f" {n:,} selected")
+        bar.get_by_role("button", name=re.compile("^Redo")).click()
+        expect(view.locator(".cw-summary")).to_contain_text(f"{n:,} selected")
+
+    def test_the_code_came_once(self, host):
+        if host.name == "saved":
+            pytest.skip("a saved file has no kernel that sends")
+        piece = "Cancel the running work"
+        assert (STATIC / "cutaway.js").read_text().count(piece) == 1
+        assert host.times_received(piece) == 1
+
+    def test_a_busy_kernel_holds_no_view_up(self, host):
+        if host.name == "saved":
+            pytest.skip("a saved file has no kernel")
+        view, canvas = scatter_of(host)
+        canvas.press("Escape")
+        expect(view.locator(".cw-summary")).to_contain_text("none selected")
+        before = pictures(host)
+        for one in kernels_under(host.process):
+            one.suspend()
+        try:
+            lasso(host, canvas)
+            expect(view.locator(".cw-summary")).to_contain_text(re.compile(r"[1-9]\d* selected"))
+            n = f"{selected(view):,} selected"
+            for one in host.page.locator("section.cw-histogram:visible .cw-summary").all():
+                expect(one).to_contain_text(n)
+            after = pictures(host)
+            assert [a != b for a, b in zip(before, after, strict=True)] == [True] * len(before)
+        finally:
+            for one in kernels_under(host.process):
+                one.resume()
+        # Python hears of it once it can.
+        text = re.compile(rf"^{selected(view):,} samples selected")
+        expect(host.page.get_by_text(text).first).to_be_visible(timeout=30 * SECONDS)
+
+    def test_dark(self, host, case):
+        darken(host, case)
+        one = host.page.locator("section.cw:visible").first
+        ground = one.evaluate("el => getComputedStyle(el).backgroundColor")
+        assert sum(map(int, re.findall(r"\d+", ground)[:3])) < 200
+        axe.bring(host.page)
+        assert axe.wrong(host.page, "section.cw") == []
+        host.shoot(f"{case.name}-{host.name}-dark")
+        assert host.outside() == [] or host.name == "saved"
+
     def test_brushing_goes_on_without_a_kernel(self, host):
         if host.name == "saved":
             pytest.skip("a saved file never had one")
@@ -160,12 +251,3 @@ class TestExplorer:
         lasso(host, canvas)
         expect(view.locator(".cw-summary")).to_contain_text(re.compile(r"\d+ selected"))
         assert selected(view) > 0
-
-
-@pytest.mark.parametrize("size", ["1280", "narrow"])
-def test_saved_in_dark(browser, case, tmp_path, size):
-    with saved(browser, tmp_path, case, color_scheme="dark") as page:
-        page.page.set_viewport_size(dict(zip(("width", "height"), SIZES[size], strict=True)))
-        expect(page.page.get_by_text(case.pattern).first).to_be_visible()
-        page.shoot(f"{case.name}-saved-dark-{size}")
-        assert page.errors == []

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from gallery import planted_atlas
 from static_page import of, open_views, snapshot
-from static_scene import expect, look, planted_atlas, repainted, selected
+from static_scene import expect, look, repainted, selected
 
 import cutaway_widgets as cw
 from cutaway.core import Index

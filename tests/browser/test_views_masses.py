@@ -5,8 +5,9 @@
 
 import numpy as np
 import pytest
+from gallery import planted_atlas
 from static_page import of, open_views, snapshot
-from static_scene import N, drag, page, planted_atlas, repainted, scene, selected  # noqa: F401 - fixtures
+from static_scene import N, drag, page, repainted, scene, selected  # noqa: F401 - fixtures
 
 import cutaway_widgets as cw
 from cutaway.core import Index
@@ -200,7 +201,7 @@ def test_density_counts_points_and_is_reached_by_key_and_button(page, scene):
 
 def test_close_by_pictures_stand_in_place_of_points_and_none_over_another(browser):
     points = lattice(20, 12)
-    link = cw.Link(Index.count(N), thumbnails=planted_atlas())
+    link = cw.Link(Index.count(N), thumbnails=planted_atlas(N))
     view = cw.Scatter(points, link=link)
     page = open_views(browser, [view])
     over = of(page, view).locator("canvas.cw-over")

@@ -136,6 +136,16 @@ export function sameRows(frame, model, link, blank = "") {
 }
 
 /**
+ * A list box must have options; one that says only why it has none is a group.
+ * @param {HTMLElement} port @param {boolean} filled
+ */
+export function listRole(port, filled) {
+  port.setAttribute("role", filled ? "listbox" : "group");
+  if (filled) port.setAttribute("aria-multiselectable", "true");
+  else port.removeAttribute("aria-multiselectable");
+}
+
+/**
  * A button of the tool row. Its name has its words in it: people who speak to the page say those.
  * @param {string} text @param {string} label what it does, for hover and screen readers
  * @param {() => void} onclick

@@ -2,7 +2,7 @@
 // Pictures of rows, only the visible ones in the page: the selection, or a ranked order.
 import { Atlas } from "./atlas.js";
 import { describe, known, teller } from "./describe.js";
-import { button, h, sameRows, shell } from "./dom.js";
+import { button, h, listRole, sameRows, shell } from "./dom.js";
 import { counted, number } from "./format.js";
 import { Link } from "./link.js";
 import * as mask from "./mask.js";
@@ -152,10 +152,7 @@ export async function imageGrid({ model, el, signal }) {
     if (active >= first && active < last) port.setAttribute("aria-activedescendant", `cw-${serial}-${active}`);
     else port.removeAttribute("aria-activedescendant");
     nothing.hidden = rows.length > 0;
-    // A list box must have options; a line of words is a group.
-    port.setAttribute("role", rows.length ? "listbox" : "group");
-    port.toggleAttribute("aria-multiselectable", rows.length > 0);
-    if (rows.length) port.setAttribute("aria-multiselectable", "true");
+    listRole(port, rows.length > 0);
     nothing.textContent =
       mode === "selected"
         ? `Select ${link.axis}s in another view to see them here.`

@@ -1,7 +1,7 @@
 // @ts-check
 // Texts as tokens on coloured ground, one block a row of the link, only those in sight in the page.
 import { theme } from "./color.js";
-import { button, h, sameRows, shell } from "./dom.js";
+import { button, h, listRole, sameRows, shell } from "./dom.js";
 import { counted, named, number } from "./format.js";
 import { Link } from "./link.js";
 import * as mask from "./mask.js";
@@ -133,6 +133,7 @@ export async function tokenText({ model, el, signal }) {
     port.style.height = `${model.get("height")}px`;
     for (const one of modes.children) one.setAttribute("aria-checked", String(one.dataset.mode === model.get("mode")));
     nothing.hidden = rows.length > 0;
+    listRole(port, rows.length > 0);
     nothing.textContent = model.get("mode") === "selected" ? `Select ${link.axis}s in another view to read them here.` : `No ${link.axis}s to show yet.`;
     const [first, last] = ready ? stack.inSight(port.scrollTop, port.clientHeight) : [0, 0];
     const wanted = [];
