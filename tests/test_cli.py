@@ -19,11 +19,11 @@ def test_help_lists_the_commands(capsys):
         cli.main(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for command in ("serve", "lab", "models", "sites", "screen", "project"):
+    for command in ("serve", "lab", "models", "sites", "screen", "project", "attribute"):
         assert command in text
 
 
-@pytest.mark.parametrize("command", ["serve", "lab", "models", "sites", "screen", "project"])
+@pytest.mark.parametrize("command", ["serve", "lab", "models", "sites", "screen", "project", "attribute"])
 def test_every_command_has_help_seed_and_out(command, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main([command, "--help"])
