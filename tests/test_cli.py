@@ -23,7 +23,9 @@ def test_help_lists_the_commands(capsys):
         assert command in text
 
 
-@pytest.mark.parametrize("command", ["serve", "lab", "models", "sites", "screen", "project", "attribute"])
+@pytest.mark.parametrize(
+    "command", ["serve", "lab", "models", "sites", "screen", "project", "attribute"]
+)
 def test_every_command_has_help_seed_and_out(command, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main([command, "--help"])

@@ -50,7 +50,7 @@ class TestSteps:
         assert states(bench) == ["now", "later", "later", "later"]
         assert "press Open" in bench.results._nothing.value
         open_digits(bench)
-        assert "lenet5-digits on 60 samples of digits/test, accuracy" in bench.head.value
+        assert "lenet5-digits on 60 samples of digits/test, accuracy" in bench.head.title.value
         assert bench.tabs.value == "lens"
         assert states(bench) == ["done", "now", "later", "later"]
         assert "press Run" in bench.results._nothing.value

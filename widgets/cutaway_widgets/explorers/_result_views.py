@@ -37,7 +37,7 @@ class Shown:
 
 @singledispatch
 def views_of(result: Result, scene: Scene) -> Shown:
-    """Views of a result: its table, unless its type registered linked views below.
+    """Views of a result: its table, unless its type registered linked views.
 
     Parameters
     ----------
@@ -46,6 +46,11 @@ def views_of(result: Result, scene: Scene) -> Shown:
     scene : Scene
         Samples and links of the page.
     """
+    return table_of(result, scene)
+
+
+def table_of(result: Result, scene: Scene) -> Shown:
+    """The table of a result, on the selection of its rows."""
     frame = result.to_frame()
     name = str(frame.index.name or result.rows.axis)
     ids = Index(frame.index.to_numpy(), name) if len(frame) != len(result.rows) else result.rows
