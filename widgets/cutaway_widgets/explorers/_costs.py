@@ -50,7 +50,9 @@ class Costs:
         self._wanted = None
         self._job.unobserve(self._ended, "status")
         self._job.cancel()
+        own = self.view.link
         end(self.view)
+        end(own)
 
     def _next(self) -> None:
         if self._wanted is None or self._wanted is self._measured or self._job.running:

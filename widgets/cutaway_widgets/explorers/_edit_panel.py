@@ -20,7 +20,10 @@ HOW = (
 )
 NOTHING = "No edit is in force."
 _FIELDS = (
-    Field("units", "text", "", "Units", help="Layer and number, with commas: conv1:3, conv1:5."),
+    Field(
+        "units", "text", "", "Units", optional=True,
+        help="Layer and number, with commas: conv1:3, conv1:5.",
+    ),
     Field(
         "edit", "choice", "zero", "What to do", options=("zero", "mean"),
         titles=("Zero: switch them off", "Mean: hold them at their mean"),
@@ -101,7 +104,7 @@ class EditPanel:
 
     def _submitted(self, values: Mapping[str, Any]) -> None:
         try:
-            fresh = edits_of(values["units"], values["edit"])
+            fresh = edits_of(values["units"] or "", values["edit"])
         except ValueError as error:
             self.form.blame(str(error))
             return

@@ -71,7 +71,8 @@ def field_of(
         return None
     if tuple[str, int] in kinds:
         text = f'{text} Write a unit as "conv1:3".'
-    return Field(name, kind, default, help=text, unit=_unit(words), optional=optional)
+    low = 0.0 if name == "seed" else None
+    return Field(name, kind, default, help=text, unit=_unit(words), optional=optional, low=low)
 
 
 def described(docstring: str) -> dict[str, tuple[str, str]]:

@@ -172,7 +172,7 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
         values = self.open_panel.form.read()
         if values is None:
             return
-        first = self.lens_panel.lens
+        lens = offered()[0]
 
         def compute(tick: Tick) -> tuple[Opened, Asked, Result]:
             opened = self.open_panel.compute(values, part(tick, 0.0, 0.3))
