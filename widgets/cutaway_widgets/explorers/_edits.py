@@ -67,7 +67,7 @@ def effect_text(effect: Effect) -> str:
         lines.append("No random control: the edit covers its whole site, or none was asked for.")
         return "\n".join(lines)
     larger = round(effect.p * (1 + count)) - 1
-    said = f"Of {count} random edits of as many units, {larger} changed it as much"
+    said = f"Of {count} random edits of as many units, {larger} changed it at least as much"
     lines.append(f"{said}: p = {effect.p:.3f}.")
     return "\n".join(lines)
 

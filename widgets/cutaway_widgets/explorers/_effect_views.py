@@ -37,9 +37,10 @@ def effect_views(result: Effect, scene: Scene) -> Shown:
     # What got worse comes first: for a loss that is what rose.
     worse_up = result.metric == "loss"
     table = Table(
-        frame, index=result.rows, link=link, sort="change", descending=worse_up,
+        frame.reset_index(names=result.rows.axis), index=result.rows, link=link, sort="change",
+        descending=worse_up,
         units=dict.fromkeys(frame.columns, UNITS.get(result.metric, "")),
-        title="Samples, largest loss by the edit first", height=260,
+        title="Samples, worst change first", height=260,
     )  # fmt: skip
     parts += [changes, table]
     top.append(column([changes], "260px", 1))
@@ -72,8 +73,8 @@ def _most_changed(result: Effect, scene: Scene, *, worse_up: bool) -> ImageGrid:
     ids = result.rows.ids[order[badness[order] > 0]].tolist()
     pairs = zip(result.per_sample_before, result.per_sample_after, strict=True)
     if result.metric == "accuracy" and set(np.unique(result.per_sample_before)) <= {0.0, 1.0}:
-        names = ("wrong", "right")
-        labels = [f"{names[int(a)]} → {names[int(b)]}" for a, b in pairs]
+        names = {-1: "now wrong", 0: "as before", 1: "now right"}
+        labels = [names[int(b - a)] for a, b in pairs]
     else:
         labels = [f"{a:.2f} → {b:.2f}".replace("-", "−") for a, b in pairs]
     return ImageGrid(

@@ -1,5 +1,6 @@
 """The area of results: a card each, side by side, on the same selections."""
 
+import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,9 @@ from cutaway_widgets.explorers._differences import differences_text, filter_diff
 from cutaway_widgets.explorers._edits import edits_text
 from cutaway_widgets.explorers._layout import end, line
 from cutaway_widgets.explorers._lens_fields import signature_text
+from cutaway_widgets.explorers._lens_pictures import picture
 from cutaway_widgets.explorers._result_views import Shown, views_of
+from cutaway_widgets.explorers._run import offered
 from cutaway_widgets.explorers._scene import Scene
 from cutaway_widgets.table import Table
 
@@ -108,11 +111,24 @@ class Results:
         names = [one.name for one in reversed(self._cards)]
         return {one: self._known[one] for one in names if one in self._known}
 
+    @property
+    def empty(self) -> str:
+        """What stands here while there is no result, as HTML."""
+        return str(self._nothing.value)
+
     def say(self, empty: str) -> None:
-        """What stands here while there is no result."""
+        """What stands here while there is no result; below it, what each lens finds."""
+        lenses = "".join(
+            f"<div style='flex:1 1 160px;max-width:240px;font-size:12px'><img alt='' "
+            f"style='width:150px;height:100px' src='{picture(one.name)}'>"
+            f"<div><b>{html.escape(one.name)}</b><br>{html.escape(one.title)}</div></div>"
+            for one in offered()
+        )
         self._nothing.value = (
-            "<div style='border:1px dashed #8886;border-radius:6px;padding:48px 24px;"
-            f"text-align:center'>{line(empty)}</div>"
+            "<div style='border:1px dashed #8886;border-radius:6px;padding:32px 24px;"
+            f"text-align:center'>{line(empty)}"
+            "<div style='display:flex;flex-wrap:wrap;gap:16px 24px;justify-content:center;"
+            f"margin-top:28px;line-height:1.4'>{lenses}</div></div>"
         )
 
     def add(self, name: str, result: Result) -> None:
