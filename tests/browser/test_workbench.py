@@ -156,7 +156,7 @@ class TestWorkbench:
         expect(field(host, "session")).to_have_value("first", timeout=20 * SECONDS)
         host.page.locator(".cw-form:has([name=session]) [type=submit]").click()
         settle(host, "open first")
-        expect(cards(host)).to_have_count(2)
+        expect(cards(host)).to_have_count(3)
         assert sorted(titles.all_inner_texts()) == sorted(before)
 
     def test_code_is_shown_and_the_table_downloads(self, host):
@@ -200,6 +200,7 @@ class TestWorkbench:
         host.shoot(f"workbench-{host.name}-attribute")
 
     def test_the_page_downloads_and_lives_without_a_kernel(self, host, browser):
+        tab(host, "Session")
         with host.page.expect_download(timeout=60 * SECONDS) as waiting:
             press(host, "HTML page: One file that shows these results without a kernel")
         file = host.folder / "page.html"

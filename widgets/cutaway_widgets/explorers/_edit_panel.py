@@ -86,9 +86,7 @@ class EditPanel:
         space = self._space
         clear = bool(_listed(space.edits)) and not space.read_only
         return [
-            Action(
-                "undo", "Undo", "Take the last change of the edits back", enabled=space.can_undo
-            ),
+            Action("undo", "Undo", "Take the last change back", enabled=space.can_undo),
             Action("redo", "Redo", "Make it again", enabled=space.can_redo),
             Action("clear", "Clear", "Put no edit in force", enabled=clear),
         ]

@@ -7,7 +7,7 @@ import numpy as np
 
 from cutaway.causal import Effect
 from cutaway.core import Index
-from cutaway_widgets.explorers._edits import edits_text, effect_text
+from cutaway_widgets.explorers._edits import effect_text
 from cutaway_widgets.explorers._layout import column, line, row
 from cutaway_widgets.explorers._result_views import Shown, views_of
 from cutaway_widgets.explorers._scene import Scene
@@ -29,7 +29,7 @@ def effect_views(result: Effect, scene: Scene) -> Shown:
     if len(result.control_changes):
         parts.append(_among_controls(result, scene))
         top.append(column(parts[-1:], "260px", 1))
-    frame = result.to_frame()
+    frame = result.to_frame()[["change", "before", "after"]]
     changes = Histogram(
         frame["change"], index=result.rows, link=link, name=f"change of {result.metric}",
         unit=UNITS.get(result.metric, ""), log=True, title="Change of each sample",
@@ -62,7 +62,7 @@ def _among_controls(result: Effect, scene: Scene) -> Histogram:
     return Histogram(
         np.concatenate([[result.change], result.control_changes]), index=index, link=link,
         name=f"change of {result.metric}", unit=UNITS.get(result.metric, ""),
-        title=f"This edit (in front) among {n} random ones", caption=edits_text(result.edits),
+        title=f"This edit among {n} random ones",
     )  # fmt: skip
 
 
