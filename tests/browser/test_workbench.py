@@ -211,7 +211,7 @@ class TestWorkbench:
         saved.name = "saved"
         tab(saved, "Lens")
         expect(saved.page.locator("section.cw-tree")).to_be_visible()
-        expect(field(saved, "k_max")).to_be_disabled()
+        expect(field(saved, "steps")).to_be_disabled()
         tab(saved, "Open")
         expect(saved.page.locator("section.cw-tree")).to_be_hidden()
         scatters = saved.page.locator("section.cw-scatter")

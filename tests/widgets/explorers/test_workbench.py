@@ -171,7 +171,7 @@ class TestRun:
         assert names(bench) == ["project"]
         assert bench.results.cards[0].head.error == ""
         assert [type(one).__name__ for one in bench.results.cards[0].shown.parts] == [
-            "Scatter", "ImageGrid",
+            "Scatter", "ExitStack", "ImageGrid",
         ]  # fmt: skip
 
     def test_the_same_again_is_not_computed_or_shown_twice(self, bench):

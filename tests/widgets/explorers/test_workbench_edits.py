@@ -51,7 +51,7 @@ class TestEdits:
     def test_the_card_says_it_in_words_and_marks_the_edit_among_its_controls(self, bench):
         open_digits(bench)
         edit(bench, units="conv1:0", metric="loss")
-        text, controls, changes, table, grid = bench.results.cards[0].shown.parts
+        text, controls, changes, table, *_, grid = bench.results.cards[0].shown.parts
         effect = bench.workspace.effect
         assert f"→ {effect.after:.3f}" in text.value
         assert controls.link.selection.ids == ("this edit",)
@@ -80,6 +80,24 @@ class TestEdits:
         assert (space.edits, space.effect) == (None, None)
         assert history.caption == "No edit is in force."
         assert [one["enabled"] for one in history._items] == [True, False, False]
+
+    def test_samples_in_the_plane_can_be_coloured_by_their_change(self, bench):
+        open_digits(bench)
+        bench.lens_panel.tree.pick(["fc1"])
+        use(bench, "project")
+        scatter = bench.results.cards[0].shown.parts[0]
+
+        def columns():
+            return [one["name"] for one in scatter._colors]
+
+        before = columns()
+        edit(bench, units="conv1:0", metric="loss")
+        assert columns() == [*before, "change of loss, Zero conv1: 0"]
+        found = np.frombuffer(scatter._colors[-1]["data"]["data"], np.float32)
+        change = bench.workspace.effect.to_frame()["change"]
+        np.testing.assert_allclose(found, change, rtol=1e-6)
+        bench.results.cards[0].head.press("close")
+        assert columns() == before
 
     @pytest.mark.parametrize(
         ("units", "line"),

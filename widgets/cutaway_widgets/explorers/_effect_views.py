@@ -7,7 +7,8 @@ import numpy as np
 
 from cutaway.causal import Effect
 from cutaway.core import Index
-from cutaway_widgets.explorers._edits import effect_text
+from cutaway_widgets._color import Values
+from cutaway_widgets.explorers._edits import edits_text, effect_text
 from cutaway_widgets.explorers._layout import column, line, row
 from cutaway_widgets.explorers._result_views import Shown, views_of
 from cutaway_widgets.explorers._scene import Scene
@@ -43,6 +44,10 @@ def effect_views(result: Effect, scene: Scene) -> Shown:
         title="Samples, worst change first", height=260,
     )  # fmt: skip
     parts += [changes, table]
+    if link is scene.samples:
+        column_name = f"change of {result.metric}, {edits_text(result.edits)}"
+        values = Values(frame["change"], UNITS.get(result.metric, ""))
+        parts.append(scene.add_column(column_name, values))
     top.append(column([changes], "260px", 1))
     below: list[Any] = [column([table], "260px", 1)]
     if scene.data_of(result) is not None:

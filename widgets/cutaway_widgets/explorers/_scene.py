@@ -1,11 +1,13 @@
 """What the results of one page share: samples, selection links, predictions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from cutaway.core import Index, Result, Selection
 from cutaway.data import Dataset, thumbnail_atlas
 from cutaway.model import Model, Predictions
+from cutaway_widgets._color import Values
 from cutaway_widgets._link import Link
 from cutaway_widgets.explorers._layout import end
 
@@ -28,11 +30,38 @@ class Scene:
         self.predictions: dict[str, Predictions] = {}
         self._lock = lock
         self._links: dict[str, Link] = {}
+        self._columns: dict[str, Values] = {}
+        self._painted: list[Callable[[Mapping[str, Values]], None]] = []
         self._picked: Callable[[tuple[str, ...]], None] | None = None
 
     def on_units(self, callback: Callable[[tuple[str, ...]], None]) -> None:
         """Call ``callback(ids)`` when units are picked in any view, e.g. ``("conv1:3",)``."""
         self._picked = callback
+
+    def add_column(self, name: str, values: Values) -> ExitStack:
+        """Offer one more column to colour samples by, until what is returned is closed."""
+        self._columns[name] = values
+        self._paint()
+        stop = ExitStack()
+        stop.callback(self._drop_column, name, values)
+        return stop
+
+    def paint(self, painter: Callable[[Mapping[str, Values]], None]) -> ExitStack:
+        """Call ``painter(columns)`` now and when the columns change, until closed."""
+        self._painted.append(painter)
+        painter(self._columns)
+        stop = ExitStack()
+        stop.callback(self._painted.remove, painter)
+        return stop
+
+    def _drop_column(self, name: str, values: Values) -> None:
+        if self._columns.get(name) is values:
+            del self._columns[name]
+            self._paint()
+
+    def _paint(self) -> None:
+        for one in tuple(self._painted):
+            one(self._columns)
 
     def set_data(
         self, data: Dataset | None, rows: Index | None = None, model: Model | None = None
