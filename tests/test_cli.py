@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from cutaway import cli, serve
+from cutaway.causal import Attributions
 from cutaway.filters import FilterScreen
 from cutaway.projection import Projection
 
@@ -19,11 +20,13 @@ def test_help_lists_the_commands(capsys):
         cli.main(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for command in ("serve", "lab", "models", "sites", "screen", "project"):
+    for command in ("serve", "lab", "models", "sites", "screen", "project", "attribute"):
         assert command in text
 
 
-@pytest.mark.parametrize("command", ["serve", "lab", "models", "sites", "screen", "project"])
+@pytest.mark.parametrize(
+    "command", ["serve", "lab", "models", "sites", "screen", "project", "attribute"]
+)
 def test_every_command_has_help_seed_and_out(command, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main([command, "--help"])
@@ -84,6 +87,17 @@ def test_project_runs_on_a_real_model_and_saves(tmp_path, capsys):
     assert (points.method, points.origin.seed, len(points.rows)) == ("tsne", 3, 50)
     assert points.origin.site == "conv1, conv2"
     assert "by tsne of 50 components" in capsys.readouterr().out
+
+
+def test_attribute_runs_on_a_real_model_and_saves(tmp_path, capsys):
+    out = tmp_path / "shares.zip"
+    arguments = ["attribute", "lenet5-digits", "--split", "test", "--limit", "3", "--target", "7"]
+    assert cli.main([*arguments, "--method", "input_x_gradient", "--out", str(out)]) == 0
+    found = Attributions.load(out)
+    assert (found.method, found.target.tolist()) == ("input_x_gradient", ["7"] * 3)
+    assert "Attributions(input_x_gradient, 3 samples of 28×28)" in capsys.readouterr().out
+    assert cli.main([*arguments[:-1], "cow"]) == 1
+    assert "target must be one of" in capsys.readouterr().err
 
 
 def test_a_page_is_one_of_ours_or_a_path(tmp_path):

@@ -119,6 +119,19 @@ def test_what_cannot_be_written_is_left_out_and_said(space):
     compile(code, "code", "exec")
 
 
+def test_attributions_of_some_samples_name_the_whole_data(space):
+    ids = space.data.index.ids[[5, 2]]
+    options = {"method": "grad_cam", "target": ("conv2", 3), "site": "conv1"}
+    found = ct.attribute(space.model, space.data, ids, **options)
+    code = ct.code_of(found)
+    done = run(f"{code}\nprint(attribute.digest)")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == found.digest
+    assert f"same('data', data.index.digest, {space.data.index.digest!r})" in code
+    dark = ct.attribute(space.model, space.data, ids, baseline=np.zeros((1, 28, 28)), steps=2)
+    assert "# LEFT OUT 'attribute'" in ct.code_of(dark)
+
+
 def test_trust_is_never_written(tmp_path):
     import torch
 

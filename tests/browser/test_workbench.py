@@ -106,6 +106,7 @@ class TestWorkbench:
     def test_runs_a_lens_on_picked_layers(self, host):
         host.page.get_by_role("treeitem", name=re.compile("^conv1")).click()
         expect(host.page.get_by_text("1 layer, 6 units")).to_be_visible(timeout=20 * SECONDS)
+        expect(host.page.locator("section.cw-cost:visible")).to_contain_text("307.2 kB")
         field(host, "seed").fill("1")
         press(host, "Run")
         expect(cards(host)).to_have_count(1, timeout=90 * SECONDS)
@@ -155,7 +156,7 @@ class TestWorkbench:
         expect(field(host, "session")).to_have_value("first", timeout=20 * SECONDS)
         host.page.locator(".cw-form:has([name=session]) [type=submit]").click()
         settle(host, "open first")
-        expect(cards(host)).to_have_count(2)
+        expect(cards(host)).to_have_count(3)
         assert sorted(titles.all_inner_texts()) == sorted(before)
 
     def test_code_is_shown_and_the_table_downloads(self, host):
@@ -168,7 +169,38 @@ class TestWorkbench:
         waiting.value.save_as(file)
         assert file.read_text().startswith("site,unit,")
 
+    def test_an_edit_is_measured_beside_random_ones_and_undone(self, host):
+        tab(host, "Edit")
+        field(host, "units").fill("conv1:0, nowhere")
+        press(host, "Apply and measure")
+        expect(host.page.get_by_text("units must be names of units, got 'nowhere'")).to_be_visible()
+        field(host, "units").fill("conv1:0")
+        field(host, "controls").fill("5")
+        press(host, "Apply and measure")
+        card = cards(host).filter(has_text="effect: Zero conv1: 0 of lenet5-digits")
+        expect(card).to_be_visible(timeout=60 * SECONDS)
+        settle(host, "edit Zero conv1: 0")
+        expect(card.get_by_text("Of 5 random edits of as many units")).to_be_visible()
+        expect(card.locator("section.cw-histogram")).to_have_count(2)
+        host.shoot(f"workbench-{host.name}-edit")
+        press(host, "Undo: Take the last change back")
+        expect(host.page.get_by_text("No edit is in force.")).to_be_visible(timeout=20 * SECONDS)
+
+    def test_some_samples_are_explained_on_the_same_selection(self, host):
+        tab(host, "Lens")
+        field(host, "lens").select_option("attribute")
+        field(host, "samples").select_option("all", timeout=20 * SECONDS)
+        field(host, "limit").fill("6")
+        field(host, "steps").fill("5")
+        press(host, "Run")
+        card = cards(host).filter(has_text="Where each answer comes from")
+        expect(card).to_be_visible(timeout=60 * SECONDS)
+        settle(host, "attribute 6 samples")
+        expect(card.get_by_text(re.compile("6 samples shown"))).to_be_visible()
+        host.shoot(f"workbench-{host.name}-attribute")
+
     def test_the_page_downloads_and_lives_without_a_kernel(self, host, browser):
+        tab(host, "Session")
         with host.page.expect_download(timeout=60 * SECONDS) as waiting:
             press(host, "HTML page: One file that shows these results without a kernel")
         file = host.folder / "page.html"
@@ -179,7 +211,7 @@ class TestWorkbench:
         saved.name = "saved"
         tab(saved, "Lens")
         expect(saved.page.locator("section.cw-tree")).to_be_visible()
-        expect(field(saved, "k_max")).to_be_disabled()
+        expect(field(saved, "steps")).to_be_disabled()
         tab(saved, "Open")
         expect(saved.page.locator("section.cw-tree")).to_be_hidden()
         scatters = saved.page.locator("section.cw-scatter")

@@ -1,4 +1,4 @@
-"""The command line: ``cutaway lab | serve | models | sites | screen | project``.
+"""The command line: ``cutaway lab | serve | models | sites | screen | project | attribute``.
 
 Heavy imports wait until a command needs them, so that ``--help`` answers at once.
 """
@@ -43,15 +43,19 @@ def _parser() -> argparse.ArgumentParser:
     sites = add("sites", _sites, "list where a model's activations can be read")
     screen = add("screen", _screen, "find filters that set a few samples apart")
     project = add("project", _project, "show samples as points: PCA, UMAP or t-SNE")
-    for one in (sites, screen, project):
+    attribute = add("attribute", _attribute, "find the places of the input an answer comes from")
+    for one in (sites, screen, project, attribute):
         one.add_argument("model", help="sample model, or folder of a Hugging Face model")
         one.add_argument("data", nargs="?", help="sample data, image folder or file of texts")
-    for one in (screen, project):
-        one.add_argument("--sites", help="glob of sites (default: every convolution)")
+    for one in (screen, project, attribute):
         one.add_argument("--split", help="split of the data, e.g. train or test")
         one.add_argument("--limit", type=int, help="use this many samples, drawn by a fixed seed")
+    for one in (screen, project):
+        one.add_argument("--sites", help="glob of sites (default: every convolution)")
         one.add_argument("--max-bytes", default="1GB", help="most memory to keep (default 1GB)")
     project.add_argument("--method", choices=("pca", "umap", "tsne"), default="pca")
+    attribute.add_argument("--method", default="integrated_gradients", help="or occlusion, …")
+    attribute.add_argument("--target", help="number or name of a class (default: the predicted)")
     return parser
 
 
@@ -199,6 +203,21 @@ def _project(arguments: argparse.Namespace) -> int:
     return _saved(points, arguments)
 
 
+def _attribute(arguments: argparse.Namespace) -> int:
+    import cutaway as ct
+
+    model, data = _opened(arguments)
+    target = arguments.target
+    with _progress("attribute") as tick:
+        found = ct.attribute(
+            model, data, method=arguments.method,
+            target=int(target) if target is not None and target.isdecimal() else target, tick=tick,
+        )  # fmt: skip
+    print(repr(found))
+    print(found.to_frame().head(10).to_string())
+    return _saved(found, arguments)
+
+
 def _saved(result: Any, arguments: argparse.Namespace) -> int:
     if arguments.out:
         result.save(arguments.out)
@@ -210,9 +229,7 @@ def _captured(arguments: argparse.Namespace, tick: Callable[[float, str], None])
     """Activations of the sites that were asked for."""
     import cutaway as ct
 
-    model = ct.load_model(arguments.model)
-    source = arguments.data or _own_data(arguments.model)
-    data = ct.load_data(source, split=arguments.split, limit=arguments.limit)
+    model, data = _opened(arguments)
     tree = ct.sites(model, data)
     if arguments.sites:
         chosen = tree.glob(arguments.sites)
@@ -226,6 +243,15 @@ def _captured(arguments: argparse.Namespace, tick: Callable[[float, str], None])
     return ct.capture(
         model, data, chosen, max_bytes=arguments.max_bytes, pool=8, tick=tick, show=_say
     )
+
+
+def _opened(arguments: argparse.Namespace) -> tuple[Any, Any]:
+    """Model and data that were asked for."""
+    import cutaway as ct
+
+    model = ct.load_model(arguments.model)
+    source = arguments.data or _own_data(arguments.model)
+    return model, ct.load_data(source, split=arguments.split, limit=arguments.limit)
 
 
 def _own_data(model: str) -> str:

@@ -20,7 +20,8 @@ class Lens:
     title : str
         One line for menus.
     takes : str
-        What its first argument is: "activations" or "model".
+        What comes before its keywords: "activations", or "samples": a model, data, and which ids
+        of the data (None for all).
     function, result : str
         ``"module:name"`` of the function and of its result class; imported when asked for.
     """
@@ -70,6 +71,13 @@ LENSES = (
         takes="activations",
         function="cutaway.projection:project",
         result="cutaway.projection:Projection",
+    ),
+    Lens(
+        name="attribute",
+        title="Places of the input that an answer comes from",
+        takes="samples",
+        function="cutaway.causal:attribute",
+        result="cutaway.causal:Attributions",
     ),
 )
 

@@ -141,7 +141,9 @@ class _Script:
         return self.loaded("model", origin.model, origin.weights, origin.given.get("model"))
 
     def data(self, origin: Origin) -> str:
-        return self.loaded("data", origin.data, origin.rows, origin.given.get("data"))
+        # A result about a part of the data says what the whole was.
+        known = origin.given.get("rows", origin.rows)
+        return self.loaded("data", origin.data, known, origin.given.get("data"))
 
     def activations(self, origin: Origin) -> str:
         """Variable of the activations that a lens read."""
@@ -172,7 +174,8 @@ class _Script:
         """Lines that make a result and compare it."""
         origin = result.origin
         made = _functions().get(origin.function)
-        if made is None:
+        # Of an array only the digest is recorded.
+        if made is None or isinstance(origin.parameters.get("baseline"), str):
             self.lines += [
                 _comment(f"LEFT OUT {wish!r}: the inputs of {origin.function} are not recorded"),
                 "",
@@ -203,6 +206,7 @@ class _Script:
         known = dict(origin.parameters) | {"seed": origin.seed}
         known["batch_size"] = origin.given.get("batch_size")
         known.setdefault("ids", result.rows.ids.tolist())
+        known.setdefault("site", origin.site or None)
         for name, one in inspect.signature(made).parameters.items():
             named = one.kind is inspect.Parameter.KEYWORD_ONLY
             if not named and name in inputs:
@@ -213,6 +217,8 @@ class _Script:
                 options[name] = _Code(f"{self.data(origin)}.labels")
             elif not named:
                 positional.append(repr(known[name]))
+            elif name == "target" and isinstance(known.get(name), list):
+                options[name] = _target(known[name])
             elif known.get(name) is not None:  # also what is the default today
                 options[name] = known[name]
         return positional, options
@@ -255,6 +261,11 @@ def _edits(edits: list[dict[str, Any]]) -> str:
         )
         made.append(f"ct.{_word(one['edit'])}({rest})")
     return f"[{', '.join(made)}]"
+
+
+def _target(target: list[Any]) -> Any:
+    """Class numbers, or a site and a unit, which must be a tuple."""
+    return tuple(target) if target and isinstance(target[0], str) else target
 
 
 def _chosen(workspace: Workspace) -> list[str]:

@@ -48,12 +48,12 @@ def brush(link, *places):
 class TestSteps:
     def test_the_guide_follows_from_open_to_brush(self, bench):
         assert states(bench) == ["now", "later", "later", "later"]
-        assert "press Open" in bench.results._nothing.value
+        assert "press Open" in bench.results.empty
         open_digits(bench)
-        assert "lenet5-digits on 60 samples of digits/test, accuracy" in bench.head.value
+        assert "lenet5-digits on 60 samples of digits/test, accuracy" in bench.head.title.value
         assert bench.tabs.value == "lens"
         assert states(bench) == ["done", "now", "later", "later"]
-        assert "press Run" in bench.results._nothing.value
+        assert "press Run" in bench.results.empty
         bench.lens_panel.tree.pick(["conv1"])
         assert states(bench) == ["done", "done", "now", "later"]
         assert "1 layer, 6 units" in bench.lens_panel.cost.value
@@ -171,7 +171,7 @@ class TestRun:
         assert names(bench) == ["project"]
         assert bench.results.cards[0].head.error == ""
         assert [type(one).__name__ for one in bench.results.cards[0].shown.parts] == [
-            "Scatter", "ImageGrid",
+            "Scatter", "ExitStack", "ImageGrid",
         ]  # fmt: skip
 
     def test_the_same_again_is_not_computed_or_shown_twice(self, bench):

@@ -11,6 +11,7 @@ import pytest
 import cutaway as ct
 from cutaway.core import Index, Origin
 from cutaway.lenses import LENSES
+from cutaway_widgets.explorers import _run as run
 from cutaway_widgets.explorers import _work as work
 from cutaway_widgets.explorers._differences import differences_text, filter_differences
 from cutaway_widgets.explorers._lens_fields import (
@@ -96,7 +97,7 @@ class TestLensFields:
     @pytest.mark.parametrize("lens", LENSES, ids=lambda one: one.name)
     def test_every_lens_has_a_field_with_help_for_each_setting(self, lens):
         fields = {one.name: one for one in lens_fields(lens)}
-        assert "seed" in fields
+        assert ("seed" in fields) == (lens.takes == "activations")
         assert set(fields) == set(lens.parameters())
         for name, parameter in lens.parameters().items():
             assert fields[name].help
@@ -179,9 +180,9 @@ class TestCost:
         model, data = ct.load_model("lenet5-digits"), ct.load_data("digits", limit=30)
         tree = ct.sites(model, data)
         picked = ("conv1", "conv2", "fc1")
-        acts = ct.capture(model, data, list(picked), pool=work.POOL)
+        acts = ct.capture(model, data, list(picked), pool=run.POOL)
         kept = sum(acts[site].nbytes for site in picked)
-        assert work.planned_bytes(tree, picked, len(data)) == kept
+        assert run.planned_bytes(tree, picked, len(data)) == kept
 
     def test_too_much_is_said_with_a_remedy(self):
         model, data = ct.load_model("lenet5-digits"), ct.load_data("digits", limit=30)

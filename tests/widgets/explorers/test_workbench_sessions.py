@@ -49,11 +49,11 @@ def test_a_session_comes_back_whole(bench):
     assert page.job.status.error == ""
     assert [one.name for one in page.results.cards] == ["screen"]
     assert page.workspace.results["screen"].digest == bench.workspace.results["screen"].digest
-    assert page.head.value == bench.head.value
+    assert page.head.title.value == bench.head.title.value
     assert page.lens_panel.tree.picked == ("conv1",)
     assert page.workspace.selection.ids == tuple(chosen)
     assert page.samples.named["odd ones"].ids == tuple(bench.samples.index.ids[:5].tolist())
-    assert page.banner.layout.display == "none"
+    assert page.head.banner.layout.display == "none"
     page.lens_panel.form.set_values(seed=1)
     page.lens_panel.form.send()
     assert [one.name for one in page.results.cards] == ["screen-2", "screen"]
@@ -71,9 +71,9 @@ def test_without_model_or_data_it_opens_read_only(bench, tmp_path, gone):
     reopen(page, "old")
     assert [one.name for one in page.results.cards] == ["screen"]
     assert page.results.cards[0].head.error == ""
-    assert "Read-only" in page.banner.value
-    assert f"{gone} &#x27;" in page.banner.value
-    assert page.banner.layout.display is None
+    assert "Read-only" in page.head.banner.value
+    assert f"{gone} &#x27;" in page.head.banner.value
+    assert page.head.banner.layout.display is None
     table = page.results.cards[0].shown.parts[0].table
     table.link.select([table.link.index.ids[3].item()])
     assert page.results.cards[0].shown.parts[0].scatter.title == "Samples of conv1, filter 3"
@@ -82,7 +82,7 @@ def test_without_model_or_data_it_opens_read_only(bench, tmp_path, gone):
     # Opening something ends the read-only session.
     page.open_panel.form.set_values(limit=30)
     page.open_panel.form.send()
-    assert page.banner.layout.display == "none"
+    assert page.head.banner.layout.display == "none"
     assert page.results.cards == ()
     page.close()
 

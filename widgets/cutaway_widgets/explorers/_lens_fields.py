@@ -4,7 +4,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, Union
 
 from cutaway.lenses import Lens
@@ -64,14 +64,15 @@ def field_of(
     if options:
         shown = tuple(str(one) for one in options)
         return Field(name, "choice", default, help=text, options=shown, optional=optional)
-    if len(kinds) != 1:
-        return None
-    if typing.get_origin(kinds[0]) is tuple and set(typing.get_args(kinds[0])) <= {int, ...}:
+    if len(kinds) == 1 and _of_wholes(kinds[0]):
         return Field(name, "wholes", default, help=text, optional=optional)
-    kind = _PLAIN.get(kinds[0])
+    kind = _plain_kind(kinds, default)
     if kind is None:
         return None
-    return Field(name, kind, default, help=text, unit=_unit(words), optional=optional)
+    if tuple[str, int] in kinds:
+        text = f'{text} Write a unit as "conv1:3".'
+    low = 0.0 if name == "seed" else None
+    return Field(name, kind, default, help=text, unit=_unit(words), optional=optional, low=low)
 
 
 def described(docstring: str) -> dict[str, tuple[str, str]]:
@@ -99,7 +100,17 @@ def described(docstring: str) -> dict[str, tuple[str, str]]:
     return {name: (kind, text.replace("`", "")) for name, (kind, text) in found.items()}
 
 
-def arguments(values: Mapping[str, Any], classes: Any) -> dict[str, Any]:
+def mixed(lens: Lens) -> frozenset[str]:
+    """Parameters that take a number or a name, as `target`, and so have a field of text."""
+    hints = typing.get_type_hints(lens.run())
+    return frozenset(
+        name for name in lens.parameters() if _numbers_or_names(_alternatives(hints[name])[0])
+    )
+
+
+def arguments(
+    values: Mapping[str, Any], classes: Any, mixed: Collection[str] = ()
+) -> dict[str, Any]:
     """Keywords of the lens: as in the form, with the data's classes where they are asked for.
 
     Parameters
@@ -108,13 +119,17 @@ def arguments(values: Mapping[str, Any], classes: Any) -> dict[str, Any]:
         What `Form.read` gave.
     classes : ndarray or None
         Labels of the data.
+    mixed : collection of str
+        Keywords that take a number, a name, or a site with a unit: "7", "cat", "conv1:3".
 
     Raises
     ------
     ValueError
         If classes are asked for and the data has none.
     """
-    chosen = dict(values)
+    chosen = {
+        name: _number_or_name(value) if name in mixed else value for name, value in values.items()
+    }
     if CLASSES in chosen:
         wanted = chosen.pop(CLASSES)
         if wanted and classes is None:
@@ -143,6 +158,34 @@ def _alternatives(annotation: Any) -> tuple[list[Any], bool]:
         every = list(typing.get_args(annotation))
         return [one for one in every if one is not types.NoneType], types.NoneType in every
     return [annotation], False
+
+
+def _of_wholes(kind: Any) -> bool:
+    return typing.get_origin(kind) is tuple and set(typing.get_args(kind)) <= {int, ...}
+
+
+def _numbers_or_names(kinds: list[Any]) -> bool:
+    # `complex` is part of numpy's ArrayLike, whose str is not meant for people.
+    return {int, str} <= set(kinds) and complex not in kinds
+
+
+def _plain_kind(kinds: list[Any], default: Any) -> Kind | None:
+    """Field for one of several types; None if a page can give no such value."""
+    if type(default) in kinds and type(default) in _PLAIN:
+        return _PLAIN[type(default)]
+    if _numbers_or_names(kinds):
+        return "text"
+    plain = [one for one in kinds if one in _PLAIN]
+    return _PLAIN[plain[0]] if len(plain) == 1 else None
+
+
+def _number_or_name(text: str | None) -> Any:
+    if not text:
+        return None
+    unit = re.fullmatch(r"(.+):(\d+)", text)
+    if unit:
+        return (unit[1], int(unit[2]))
+    return int(text) if re.fullmatch(r"\d+", text) else text
 
 
 def _options(kinds: list[Any], words: str) -> tuple[str, ...]:

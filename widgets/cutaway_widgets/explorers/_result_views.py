@@ -37,7 +37,7 @@ class Shown:
 
 @singledispatch
 def views_of(result: Result, scene: Scene) -> Shown:
-    """Views of a result: its table, unless its type registered linked views below.
+    """Views of a result: its table, unless its type registered linked views.
 
     Parameters
     ----------
@@ -46,6 +46,11 @@ def views_of(result: Result, scene: Scene) -> Shown:
     scene : Scene
         Samples and links of the page.
     """
+    return table_of(result, scene)
+
+
+def table_of(result: Result, scene: Scene) -> Shown:
+    """The table of a result, on the selection of its rows."""
     frame = result.to_frame()
     name = str(frame.index.name or result.rows.axis)
     ids = Index(frame.index.to_numpy(), name) if len(frame) != len(result.rows) else result.rows
@@ -71,17 +76,20 @@ def _projection(result: Projection, scene: Scene) -> Shown:
     link = scene.link_of(result.rows)
     data, predictions = scene.data_of(result), scene.predictions_of(result)
     x_label, y_label = result.axes()
+    known = words.sample_colors(data, predictions, None, 0)
     scatter = Scatter(
-        result.points, index=result.rows, link=link,
-        colors=words.sample_colors(data, predictions, None, 0),
-        x_label=x_label, y_label=y_label, title="Samples in the plane", height=420,
+        result.points, index=result.rows, link=link, colors=known, x_label=x_label,
+        y_label=y_label, title="Samples in the plane", height=420,
     )  # fmt: skip
+    parts: list[Any] = [scatter]
+    if link is scene.samples:
+        parts.append(scene.paint(lambda more: scatter.set_colors({**known, **more})))
     if data is None:
-        return Shown(ipywidgets.VBox([scatter]), [scatter])
+        return Shown(ipywidgets.VBox([scatter]), parts)
     grid = ImageGrid(
         index=result.rows, link=link, mode="selected", title="Selected samples", height=360,
         labels=words.sample_labels(data, predictions, None),
         empty="Lasso samples in the plane to see them here.",
     )  # fmt: skip
     box = row([column([scatter], "320px", 3), column([grid], "220px", 2)])
-    return Shown(box, [scatter, grid])
+    return Shown(box, [*parts, grid])

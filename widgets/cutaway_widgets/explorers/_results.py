@@ -1,26 +1,35 @@
 """The area of results: a card each, side by side, on the same selections."""
 
+import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
 
+from cutaway.causal import Effect
 from cutaway.core import Index, Result
 from cutaway.filters import FilterScreen
 from cutaway.lenses import LENSES
 from cutaway_widgets._link import one_line
 from cutaway_widgets.actions import Action, Actions
+from cutaway_widgets.explorers import (
+    _attribution_views,  # noqa: F401 - registers its views
+    _effect_views,  # noqa: F401 - registers its views
+)
 from cutaway_widgets.explorers import _filter_views as words
 from cutaway_widgets.explorers._differences import differences_text, filter_differences
+from cutaway_widgets.explorers._edits import edits_text
 from cutaway_widgets.explorers._layout import end, line
 from cutaway_widgets.explorers._lens_fields import signature_text
+from cutaway_widgets.explorers._lens_pictures import picture
 from cutaway_widgets.explorers._result_views import Shown, views_of
+from cutaway_widgets.explorers._run import offered
 from cutaway_widgets.explorers._scene import Scene
 from cutaway_widgets.table import Table
 
 BESIDE = 2
-"""Results that stay open of themselves; a kept one does not count."""
+"""Results of one kind that stay open of themselves; a kept one does not count."""
 
 
 @dataclass(eq=False)
@@ -102,11 +111,24 @@ class Results:
         names = [one.name for one in reversed(self._cards)]
         return {one: self._known[one] for one in names if one in self._known}
 
+    @property
+    def empty(self) -> str:
+        """What stands here while there is no result, as HTML."""
+        return str(self._nothing.value)
+
     def say(self, empty: str) -> None:
-        """What stands here while there is no result."""
+        """What stands here while there is no result; below it, what each lens finds."""
+        lenses = "".join(
+            f"<div style='flex:1 1 160px;max-width:240px;font-size:12px'><img alt='' "
+            f"style='width:150px;height:100px' src='{picture(one.name)}'>"
+            f"<div><b>{html.escape(one.name)}</b><br>{html.escape(one.title)}</div></div>"
+            for one in offered()
+        )
         self._nothing.value = (
-            "<div style='border:1px dashed #8886;border-radius:6px;padding:48px 24px;"
-            f"text-align:center'>{line(empty)}</div>"
+            "<div style='border:1px dashed #8886;border-radius:6px;padding:32px 24px;"
+            f"text-align:center'>{line(empty)}"
+            "<div style='display:flex;flex-wrap:wrap;gap:16px 24px;justify-content:center;"
+            f"margin-top:28px;line-height:1.4'>{lenses}</div></div>"
         )
 
     def add(self, name: str, result: Result) -> None:
@@ -117,7 +139,13 @@ class Results:
             name, title_of(name, result), result.origin.caption(), frozenset({name}),
             lambda: views_of(result, self._scene),
         )  # fmt: skip
-        spare = [one for one in self._cards if not one.kept and one.about == {one.name}]
+        spare = [
+            one
+            for one in self._cards
+            if not one.kept
+            and one.about == {one.name}
+            and type(self._known[one.name]) is type(result)
+        ]
         for one in spare[BESIDE:]:
             self._drop(one.name)
 
@@ -238,12 +266,15 @@ class Results:
 def title_of(name: str, result: Result) -> str:
     """What a result is, in a line: slot, layers, model, and settings that are not the default."""
     origin = result.origin
+    if isinstance(result, Effect):
+        return f"{name}: {edits_text(result.edits)} of {origin.model}"
     about = " of ".join(one for one in (origin.site, origin.model) if one)
     lens = next((one for one in LENSES if one.function.endswith(f":{origin.function}")), None)
     given: Mapping[str, Any] = dict(origin.parameters)
     if origin.seed is not None:
         given = {**given, "seed": origin.seed}
-    said = "" if lens is None else signature_text(given, lens.run())
+    own = {} if lens is None else {one: given[one] for one in lens.parameters() if one in given}
+    said = "" if lens is None else signature_text(own, lens.run())
     head = f"{name}: {about}" if about else name
     return f"{head} ({said})" if said else head
 

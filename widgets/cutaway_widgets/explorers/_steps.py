@@ -2,7 +2,7 @@
 
 from cutaway_widgets.guide import Step
 
-TABS = {"open": "Open", "lens": "Lens", "compare": "Compare", "session": "Session"}
+TABS = {"open": "Open", "lens": "Lens", "edit": "Edit", "compare": "Compare", "session": "Session"}
 START = (
     "Look inside a trained network.\n"
     "Choose a model and data and press Open, or press “Show me an example”."

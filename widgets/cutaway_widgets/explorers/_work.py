@@ -1,26 +1,17 @@
-"""What the page computes, apart from its widgets: open, run a lens, compare, save, open again."""
+"""What the page computes, apart from its widgets: open, look over, save, open again."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import cutaway_samples
 from cutaway.core import Result, Tick, part
 from cutaway.data import Dataset
-from cutaway.lenses import LENSES, Lens
-from cutaway.model import Activations, Model, Predictions, Sites, capture, predict, sites
+from cutaway.model import Model, Predictions, Sites, predict, sites
 from cutaway.policy import Policy
 from cutaway.session import open_workspace
 from cutaway.workspace import Workspace
 from cutaway_widgets._link import Link
-
-POOL = 8
-"""Places an axis that captured pictures are averaged to, as in the filter explorer."""
-TAKES = ("activations",)
-"""Kinds of lenses that a page can run: others need more than picked layers."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +34,6 @@ class Opened:
     data: Dataset
     sites: Sites
     predictions: Predictions | None
-
-
-def offered() -> tuple[Lens, ...]:
-    """Lenses that a page can run."""
-    return tuple(one for one in LENSES if one.takes in TAKES)
 
 
 def own_data(model: str) -> str | None:
@@ -123,95 +109,6 @@ def look_over(model: Model, data: Dataset, tick: Tick) -> Opened:
     return Opened(model, data, tree, predictions)
 
 
-def run_lens(
-    lens: Lens,
-    opened: Opened,
-    picked: tuple[str, ...],
-    arguments: Mapping[str, Any],
-    workspace: Workspace,
-    *,
-    max_bytes: int | str,
-    tick: Tick,
-) -> Result:
-    """Result of a lens on the picked layers; the same settings again are not computed twice.
-
-    Parameters
-    ----------
-    lens : Lens
-        One that takes activations.
-    opened : Opened
-        Model, data and layers.
-    picked : tuple of str
-        Paths of the layers.
-    arguments : mapping
-        Keywords of the lens.
-    workspace : Workspace
-        Keeps activations and results.
-    max_bytes : int or str
-        The most that the capture may keep.
-    tick : Tick
-        Progress.
-
-    Raises
-    ------
-    UnknownSite
-        If the model has no such layer.
-    BudgetExceeded
-        If the capture would be too large.
-    """
-    model, data = opened.model, opened.data
-    chosen = opened.sites[list(picked)]
-    same = {"model": model.digest, "data": data.index.digest, "name": data.name, "sites": picked}
-    plain = {name: _plain(value) for name, value in arguments.items()}
-
-    def maps() -> Any:
-        return capture(
-            model, data, chosen, pool=POOL, max_bytes=max_bytes, show=None,
-            tick=part(tick, 0.0, 0.35),
-        )  # fmt: skip
-
-    def compute() -> Result:
-        acts = workspace.activations
-        # Only the last ones are kept: they are the large thing here.
-        if not _fits(acts, chosen, opened):
-            acts = maps()
-            with workspace.lock:
-                workspace.activations = acts
-        return lens.run()(acts, **arguments, tick=part(tick, 0.35, 1.0))
-
-    found = workspace.kept(lens.name, {**same, "arguments": plain}, compute)
-    tick(1.0, lens.name)
-    return found
-
-
-def planned_bytes(tree: Sites, picked: tuple[str, ...], n: int) -> int:
-    """Bytes that a capture of these layers will keep, by their shapes; nothing is run.
-
-    Parameters
-    ----------
-    tree : Sites
-        Layers with their shapes.
-    picked : tuple of str
-        Paths of the layers.
-    n : int
-        Number of samples.
-
-    Returns
-    -------
-    int
-        4 bytes a value; maps count as averaged to at most 8 places an axis.
-    """
-    total = 0
-    for one in tree:
-        if one.path in picked and one.shape:
-            units, *places = one.shape
-            pooled = (
-                [min(side, POOL) for side in places] if one.layout.startswith("n c") else places
-            )
-            total += 4 * n * units * int(np.prod(pooled, dtype=np.int64))
-    return total
-
-
 def free_name(workspace: Workspace, name: str) -> str:
     """A name after those of "screen", "screen-2", … that are taken; a gap is not filled again."""
     taken = [0]
@@ -222,6 +119,27 @@ def free_name(workspace: Workspace, name: str) -> str:
         elif head == name and number.isdecimal():
             taken.append(int(number))
     return name if max(taken) == 0 else f"{name}-{max(taken) + 1}"
+
+
+def put(workspace: Workspace, name: str, result: Result) -> str:
+    """Put a result into the workspace, once; returns its slot."""
+    with workspace.lock:
+        same = (result.digest, result.origin.digest)
+        for slot, one in workspace.results.items():
+            if (one.digest, one.origin.digest) == same:
+                return slot
+        slot = free_name(workspace, name)
+        workspace.results[slot] = result
+        return slot
+
+
+def example(policy: Policy) -> tuple[str, str]:
+    """Names of a small model and its data, among those on offer."""
+    name, data = "lenet5-digits", "digits"
+    names = policy.models_offered()
+    if name not in names and names:
+        name, data = names[0], own_data(names[0]) or data
+    return name, data
 
 
 def begin_anew(workspace: Workspace) -> None:
@@ -299,17 +217,3 @@ def sessions(folder: Path | None) -> list[str]:
         return []
     found = [one for one in folder.iterdir() if (one / "workspace.json").is_file()]
     return [one.name for one in sorted(found, key=lambda one: -one.stat().st_mtime)]
-
-
-def _fits(acts: Any, chosen: Sites, opened: Opened) -> bool:
-    """Whether these are the activations of the chosen layers, model and data."""
-    return isinstance(acts, Activations) and (
-        (acts.sites, acts.rows.digest, acts.origin.weights, acts.origin.data)
-        == (tuple(one.path for one in chosen), opened.data.index.digest,
-            opened.model.digest, opened.data.name)
-    )  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    """A keyword as JSON, for the key of what was computed."""
-    return value.tolist() if isinstance(value, np.ndarray) else value

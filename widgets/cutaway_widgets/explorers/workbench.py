@@ -6,6 +6,7 @@ from typing import Any
 
 import ipywidgets
 
+from cutaway.causal import Effect
 from cutaway.core import Index, Result, Selection, Tick, part
 from cutaway.model import Predictions
 from cutaway.policy import Policy, current_policy
@@ -19,10 +20,15 @@ from cutaway_widgets.explorers import _files as files
 from cutaway_widgets.explorers import _filter_views as words
 from cutaway_widgets.explorers import _work as work
 from cutaway_widgets.explorers._compare_panel import ComparePanel
-from cutaway_widgets.explorers._layout import end, heading, line, side_and_main
+from cutaway_widgets.explorers._edit_panel import EditPanel, measure
+from cutaway_widgets.explorers._edits import edits_text
+from cutaway_widgets.explorers._head import Head
+from cutaway_widgets.explorers._layout import end, line, side_and_main
 from cutaway_widgets.explorers._lens_panel import LensPanel
 from cutaway_widgets.explorers._open_panel import OpenPanel
 from cutaway_widgets.explorers._results import Results, rows_of
+from cutaway_widgets.explorers._run import Asked, offered, run_lens
+from cutaway_widgets.explorers._runner import Runner
 from cutaway_widgets.explorers._scene import Scene
 from cutaway_widgets.explorers._session_panel import SessionPanel
 from cutaway_widgets.explorers._steps import READY, START, TABS, steps
@@ -72,15 +78,13 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
         self.policy = policy or current_policy()
         work.take_given(self.workspace, self.policy, model, data)
         self._opened: Opened | None = None
-        self._blamed: Form | None = None
         self.job = Job(inline=inline, lock=self.workspace.lock)
-        self._build()
+        self._build(inline=inline)
         super().__init__(
             children=self._page(), layout=ipywidgets.Layout(width="100%", min_width="0")
         )
         self.add_class("cw-bench")
         self._stop = self.workspace.listen(self._heard)
-        self.job.observe(self._working, "status")
         self._given()
 
     def close(self) -> None:
@@ -88,22 +92,24 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
         if self._stop:
             self._stop()
             self._stop = None
-            self.job.unobserve(self._working, "status")
-        if self._parts:
-            self.job.cancel()
         own = [*self._parts, *self.children, self.layout, self.samples] if self._parts else ()
         self._parts = ()
         for one in own:
             end(one)
         super().close()
 
-    def _build(self) -> None:
+    def _build(self, *, inline: bool) -> None:
         lock = self.workspace.lock
         self.samples = Link(Index.count(0), lock=lock)
         self.scene = Scene(self.samples, lock)
         self.guide = Guide([], title="First steps", lock=lock)
-        self.open_panel = OpenPanel(self.policy, lock, self._begin, self._show)
-        self.lens_panel = LensPanel(lock, self.policy.max_bytes, self._run, self._guide)
+        self.open_panel = OpenPanel(self.policy, lock, self._open, self._show)
+        self.lens_panel = LensPanel(
+            lock, self.policy.max_bytes, self.scene, inline=inline, run=self._run,
+            picked=self._guide,
+        )  # fmt: skip
+        self.edit_panel = EditPanel(self.workspace, self._edit)
+        self.scene.on_units(self.edit_panel.pick)
         self.compare_panel = ComparePanel(self.policy, lock, self._compare)
         self.session_panel = SessionPanel(
             self.policy, lock, save=self._save, load=self._load,
@@ -115,16 +121,29 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
         )  # fmt: skip
         self.results = Results(self.scene, lock, self._drop, START)
         self.progress = Progress(self.job)
+        self.panels = (
+            self.open_panel, self.lens_panel, self.edit_panel, self.compare_panel,
+            self.session_panel,
+        )  # fmt: skip
         self.tabs = Choice(
             list(TABS), titles=TABS, title="Panels",
-            panels={
-                "open": self.open_panel.box, "lens": self.lens_panel.box,
-                "compare": self.compare_panel.box, "session": self.session_panel.box,
-            },
+            panels=dict(zip(TABS, (one.box for one in self.panels), strict=True)),
         )  # fmt: skip
+        self._runner = Runner(
+            self.job,
+            {
+                self.open_panel.form: lambda: self.open_panel.stage,
+                self.lens_panel.form: str,
+                self.edit_panel.form: lambda: "units",
+                self.compare_panel.form: lambda: self.open_panel.stage,
+                self.session_panel.saving: lambda: "name",
+                self.session_panel.opening: lambda: "session",
+            },
+            self._working,
+        )
         self._parts = (
-            self.guide, self.open_panel, self.lens_panel, self.compare_panel, self.session_panel,
-            self.results, self.progress, self.tabs, self.scene,
+            self._runner, self.guide, *self.panels, self.results, self.progress, self.tabs,
+            self.scene,
         )  # fmt: skip
         self.guide.on_example(self.example)
         self.tabs.on_choice(self.session_panel.chosen)
@@ -133,118 +152,113 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
         self.selection.add_class("cw-bench-bar")
 
     def _page(self) -> list[Any]:
-        self.head = ipywidgets.HTML(heading("Cutaway workbench"))
-        self.banner = ipywidgets.HTML(layout=ipywidgets.Layout(display="none"))
+        self.head = Head()
         self.chosen = ipywidgets.HTML()
         self.selection.children = [SelectionBar(self.samples), self.chosen]
-        panels = (self.open_panel, self.lens_panel, self.compare_panel, self.session_panel)
         body = side_and_main(
-            [self.tabs, *(one.box for one in panels), self.progress],
+            [self.tabs, *(one.box for one in self.panels), self.progress],
             [self.selection, self.results.box],
         )
-        top = ipywidgets.VBox([self.head, self.banner])
-        top.add_class("cw-bench-head")
-        self._parts = (*self._parts, self.head, self.banner, self.chosen, *body.children, body, top)
+        self._parts = (*self._parts, self.head, self.chosen, *body.children, body)
         self.selection.layout.display = "none"
         self._guide()
-        return [top, self.guide, body]
+        return [self.head.box, self.guide, body]
 
     def example(self) -> None:
         """Open a small model on its data, pick two layers and run the first lens."""
-        name, data = "lenet5-digits", "digits"
-        offered = self.policy.models_offered()
-        if name not in offered and offered:
-            name, data = offered[0], work.own_data(offered[0]) or data
+        name, data = work.example(self.policy)
         self.open_panel.form.set_values(model=name)
         self.open_panel.form.set_values(data=data, split="test", limit=500)
         values = self.open_panel.form.read()
-        settings = self.lens_panel.form.read()
-        if values is None or settings is None:
+        if values is None:
             return
+        lens = offered()[0]
 
-        def compute(tick: Tick) -> tuple[Opened, tuple[str, ...], Result]:
+        def compute(tick: Tick) -> tuple[Opened, Asked, Result]:
             opened = self.open_panel.compute(values, part(tick, 0.0, 0.3))
-            picked = tuple(words.first_sites(opened.sites, None))
-            return opened, picked, self._result(opened, picked, settings, part(tick, 0.3, 1.0))
+            asked = Asked(lens, tuple(words.first_sites(opened.sites, None)), {})
+            return opened, asked, self._result(opened, asked, part(tick, 0.3, 1.0))
 
-        self._begin(self.open_panel.form, f"example: {name} on {data}", compute, self._show_example)
+        self._runner.begin(
+            self.open_panel.form, f"example: {name} on {data}", compute, self._show_example
+        )
 
-    def _show_example(self, found: tuple[Opened, tuple[str, ...], Result]) -> None:
-        opened, picked, result = found
+    def _show_example(self, found: tuple[Opened, Asked, Result]) -> None:
+        opened, asked, result = found
         with self.workspace.lock:
             self._show(opened)
-            self.lens_panel.tree.pick(picked)
-            self._put(self.lens_panel.lens.name, result)
+            self.lens_panel.tree.pick(asked.picked)
+            work.put(self.workspace, asked.lens.name, result)
 
-    def _begin(
-        self, form: Form, name: str, task: Callable[[Tick], Any], done: Callable[[Any], object]
-    ) -> None:
-        """Start work whose errors belong to a form; one at a time."""
-        if self.job.running:
-            form.note = "Wait for what is running, or cancel it."
-            return
-        self._blamed = form
-        self.job.start(task, name=name, on_done=done)
+    def _open(self, *work_of_a_form: Any) -> None:
+        self._runner.begin(*work_of_a_form)
 
     def _run(self, values: Mapping[str, Any]) -> None:
-        picked, opened = self.lens_panel.tree.picked, self._opened
-        if opened is None or not picked:
-            return  # the note beside the button says what is missing
-        name = self.lens_panel.lens.name
-        self._begin(
-            self.lens_panel.form, f"{name} {', '.join(picked)}",
-            lambda tick: self._result(opened, picked, values, tick),
-            lambda result: self._put(name, result),
+        opened, asked = self._opened, self._asked(self.lens_panel.form, values)
+        if opened is not None and asked is not None:
+            self._runner.begin(
+                self.lens_panel.form, asked.name,
+                lambda tick: self._result(opened, asked, tick),
+                lambda result: work.put(self.workspace, asked.lens.name, result),
+            )  # fmt: skip
+
+    def _asked(self, form: Form, values: Mapping[str, Any] | None) -> Asked | None:
+        """What the lens panel asks for; None where the form has said what is wrong."""
+        try:
+            return None if values is None else self.lens_panel.asked(values)
+        except ValueError as error:
+            if not form.blame(str(error)):
+                form.note = str(error)
+            return None
+
+    def _result(self, opened: Opened, asked: Asked, tick: Tick) -> Result:
+        return run_lens(asked, opened, self.workspace, max_bytes=self.policy.max_bytes, tick=tick)
+
+    def _edit(self, edits: tuple[Any, ...], values: Mapping[str, Any]) -> None:
+        form, opened = self.edit_panel.form, self._opened
+        form.note = "" if opened is not None else "Open a model and data first."
+        if opened is None:
+            return
+        self._runner.begin(
+            form, f"edit {edits_text(edits)}",
+            lambda tick: measure(opened, edits, values, tick),
+            lambda effect: self._put_effect(edits, effect),
         )  # fmt: skip
 
-    def _result(
-        self, opened: Opened, picked: tuple[str, ...], values: Mapping[str, Any], tick: Tick
-    ) -> Result:
-        return work.run_lens(
-            self.lens_panel.lens, opened, picked,
-            self.lens_panel.arguments(values, opened.data.labels), self.workspace,
-            max_bytes=self.policy.max_bytes, tick=tick,
-        )  # fmt: skip
+    def _put_effect(self, edits: tuple[Any, ...], effect: Effect) -> None:
+        with self.workspace.lock:
+            work.put(self.workspace, "effect", effect)
+            self.workspace.edits = edits
+            # The edits may be the same ones, and only the metric another.
+            self.workspace.effect = effect
 
     def _compare(self, second: Mapping[str, Any]) -> None:
         form, first = self.compare_panel.form, self._opened
-        picked, values = self.lens_panel.tree.picked, self.lens_panel.form.read()
-        if first is None or not picked or values is None:
-            form.note = "First open a model, pick layers and set the lens."
+        asked = self._asked(form, self.lens_panel.form.read())
+        if first is None or asked is None:
+            form.note = form.note or "First open a model, pick layers and set the lens."
             return
         form.note = ""
 
-        def both(tick: Tick) -> tuple[Result, Result, Opened]:
-            a = self._result(first, picked, values, part(tick, 0.0, 0.4))
+        def both(tick: Tick) -> tuple[str, Result, Result, Opened]:
+            a = self._result(first, asked, part(tick, 0.0, 0.4))
             model = work.other_than(first.model, self.open_panel.open_model(second))
             other = work.look_over(model, first.data, part(tick, 0.4, 0.6))
-            b = self._result(other, picked, values, part(tick, 0.6, 1.0))
-            return a, b, other
+            b = self._result(other, asked, part(tick, 0.6, 1.0))
+            return asked.lens.name, a, b, other
 
-        self._begin(form, f"compare {', '.join(picked)}", both, self._put_both)
+        self._runner.begin(form, f"compare {asked.name}", both, self._put_both)
 
-    def _put_both(self, found: tuple[Result, Result, Opened]) -> None:
-        first, second, other = found
-        name = self.lens_panel.lens.name
+    def _put_both(self, found: tuple[str, Result, Result, Opened]) -> None:
+        name, first, second, other = found
         with self.workspace.lock:
             if other.predictions is not None:
                 slot = work.free_name(self.workspace, "predictions")
                 self.workspace.results[slot] = other.predictions
-            a = self._put(name, first)
+            a = work.put(self.workspace, name, first)
             self.results.front(a)
-            b = self._put(name, second)
+            b = work.put(self.workspace, name, second)
             self.results.compare((a, b), (first, second))
-
-    def _put(self, name: str, result: Result) -> str:
-        """Put a result into the workspace, once; returns its slot."""
-        with self.workspace.lock:
-            same = (result.digest, result.origin.digest)
-            for slot, one in self.workspace.results.items():
-                if (one.digest, one.origin.digest) == same:
-                    return slot
-            slot = work.free_name(self.workspace, name)
-            self.workspace.results[slot] = result
-            return slot
 
     def _given(self) -> None:
         """Look over what the constructor or the workspace brought."""
@@ -252,7 +266,7 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
         if model is None or data is None:
             self._begun(None)
             return
-        self._begin(
+        self._runner.begin(
             self.open_panel.form, f"open {model.name}",
             lambda tick: work.look_over(model, data, tick), self._begun,
         )  # fmt: skip
@@ -284,7 +298,7 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
             space.model, space.data = other.model, other.data
             self._look(opened, rows_of(other.results))
             work.take_over(space, other)
-            self._banner(space.missing)
+            self.head.lack(space.missing)
             if opened is not None:
                 known = set(words.pickable(opened.sites))
                 self.lens_panel.tree.pick([one for one in other.picked or () if one in known])
@@ -300,28 +314,30 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
         space = self.workspace
         self._opened = opened
         space.sites = None if opened is None else opened.sites
-        self.scene.set_data(space.data, rows or rows_of(space.results))
-        self.lens_panel.set_sites(space.sites, len(self.samples.index))
+        model = None if opened is None else opened.model
+        self.scene.set_data(space.data, rows or rows_of(space.results), model)
+        self.lens_panel.set_opened(opened)
+        self.edit_panel.refresh()
         self.results.say(READY if opened is not None else START)
         self.selection.layout.display = None if len(self.samples.index) else "none"
-        self._banner(())
+        self.head.lack(())
         if opened is not None:
             self.tabs.choose("lens")
             if opened.predictions is not None:
                 space.results["predictions"] = opened.predictions
-        self._headline()
+        self.head.name(self._opened, self.scene)
         self._selected(None)
 
     def _save(self, path: Path) -> None:
         picked = self.lens_panel.tree.picked
-        self._begin(
+        self._runner.begin(
             self.session_panel.saving, f"save {path.name}",
             lambda tick: work.save_session(self.workspace, self.samples, picked, path, tick),
             lambda _none: self.session_panel.saved(path.name),
         )  # fmt: skip
 
     def _load(self, path: Path) -> None:
-        self._begin(
+        self._runner.begin(
             self.session_panel.opening, f"open {path.name}",
             lambda tick: work.load_session(path, self.policy, tick), self._adopt,
         )  # fmt: skip
@@ -333,28 +349,18 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
         slot = name.removeprefix("results.")
         if isinstance(new, Predictions):
             self.scene.predictions[new.origin.weights] = new
-            self._headline()
+            self.head.name(self._opened, self.scene)
         elif new is None:
             self.results.remove(slot)
         else:
             self.results.add(slot, new)
         self._guide()
 
-    def _working(self, _change: Any) -> None:
-        """The job moved: no second one meanwhile, and errors where they belong."""
-        status, panels = self.job.status, self.session_panel
-        for form in (self.open_panel.form, self.lens_panel.form, self.compare_panel.form):
-            form.busy = self.job.running
-        panels.working(self.job.running)
-        self.guide.busy = self.job.running
-        if status.state == "failed" and self._blamed is not None:
-            of_models = dict.fromkeys(
-                (self.open_panel.form, self.compare_panel.form), self.open_panel.stage
-            )
-            otherwise = {**of_models, panels.saving: "name", panels.opening: "session"}
-            self._blamed.blame(status.error, otherwise=otherwise.get(self._blamed, ""))
-        if not self.job.running:
-            self._blamed = None
+    def _working(self, running: bool) -> None:
+        """The job moved."""
+        self.session_panel.working(running)
+        self.guide.busy = running
+        if not running:
             self._guide()
 
     def _selected(self, selection: Selection | None) -> None:
@@ -372,19 +378,6 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
                 brushed=self.samples.selection is not None,
             )
         )  # fmt: skip
-
-    def _headline(self) -> None:
-        text, opened = "Cutaway workbench", self._opened
-        if opened is not None:
-            found = self.scene.predictions.get(opened.model.digest)
-            text = words.headline(opened.data, found, opened.model.name)
-        self.head.value = heading(text)
-
-    def _banner(self, missing: Sequence[str]) -> None:
-        """Say what a session lacks; nothing where it is whole."""
-        lines = ("Read-only: results can be looked at, not run again.", *missing)
-        self.banner.value = line("\n".join(lines)) if missing else ""
-        self.banner.layout.display = None if missing else "none"
 
     def _drop(self, slot: str) -> None:
         """Take a result away, from the workspace and with it from the page."""

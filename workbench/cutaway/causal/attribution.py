@@ -18,7 +18,7 @@ from cutaway.data.batching import batches
 from cutaway.data.dataset import Dataset
 from cutaway.model.hooks import evaluating
 from cutaway.model.metric import filled
-from cutaway.model.model import Model, as_model
+from cutaway.model.model import Model, as_model, given
 from cutaway.model.resolve import usual_batch_size
 from cutaway.model.sites import Site, Sites, sites
 
@@ -155,8 +155,9 @@ def attribute(
             "target": job.aim,
             "baseline": job.base,
             "steps": steps,
-            "window": job.settings.window,
-            "stride": job.settings.stride,
+            # The other methods know no patch.
+            "window": job.settings.window if method == "occlusion" else None,
+            "stride": job.settings.stride if method == "occlusion" else None,
         },
         model=opened.name,
         weights=opened.digest,
@@ -164,6 +165,7 @@ def attribute(
         data=some.name,
         rows=some.index.digest,
         seconds=time.perf_counter() - began,
+        given=given(opened, data) | {"rows": data.index.digest, "batch_size": batch_size},
     )
     kept = delta if method in COMPLETE else None
     return Attributions(some.index, origin, values, score, names, kept, method)
@@ -350,10 +352,8 @@ def _classes(target: Target, data: Dataset, tokenizer: Any) -> NDArray[np.int64]
 
 
 def _told(target: Target) -> object:
-    """The target as JSON."""
-    if target is None:
-        return "predicted"
-    if isinstance(target, (str, int)):
+    """The target as JSON; None for the predicted class."""
+    if target is None or isinstance(target, (str, int)):
         return target
     if isinstance(target, tuple):
         return list(target)

@@ -1,5 +1,6 @@
 // @ts-check
 // Tables as text that other programs read.
+import { has } from "./mask.js";
 
 /**
  * One cell; quoted when it holds a comma, a quote or a line end. Missing numbers are empty.
@@ -36,3 +37,22 @@ export function single(value) {
   }
   return value;
 }
+
+/**
+ * Rows of a view as CSV: their ids, what the view says about each, and whether they are selected.
+ * @param {{ axis: string, id: (row: number) => string, mask: import("./mask.js").Mask }} link
+ * @param {{ length: number, at: (place: number) => number }} rows row of the link at each place
+ * @param {{ title: string, at: (place: number) => string | number }[]} columns
+ */
+export function sheetOf(link, rows, columns) {
+  const lines = function* () {
+    for (let k = 0; k < rows.length; k++) {
+      const row = rows.at(k);
+      yield [link.id(row), ...columns.map((one) => one.at(k)), has(link.mask, row) ? 1 : 0];
+    }
+  };
+  return csv([link.axis, ...columns.map((one) => one.title), "selected"], lines());
+}
+
+/** A title with its unit. @param {string} name @param {string} [unit] */
+export const titled = (name, unit) => (unit ? `${name} (${unit})` : name);

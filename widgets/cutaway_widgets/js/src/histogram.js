@@ -2,6 +2,7 @@
 // Histogram with a brush; the selected rows stand in front.
 import { binned } from "./bins.js";
 import { theme } from "./color.js";
+import { sheetOf, single, titled } from "./csv.js";
 import { button, canvas, sameRows, shell } from "./dom.js";
 import { counted, number } from "./format.js";
 import { ticks } from "./geometry.js";
@@ -44,7 +45,7 @@ export async function histogram({ model, el, signal }) {
     redraw();
   };
   const edge = (/** @type {number} */ bin) => bins.low + ((bins.high - bins.low) * bin) / bins.counts.length;
-  const named = () => model.get("name") + (model.get("unit") ? ` (${model.get("unit")})` : "");
+  const named = () => titled(model.get("name"), model.get("unit"));
 
   const paint = () => {
     const blank = bins.missing < values.length ? "" : `No ${link.axis} has a value yet.`;
@@ -162,6 +163,12 @@ export async function histogram({ model, el, signal }) {
     redraw();
   }, { signal });
 
+  view.saves({
+    csv: () =>
+      sheetOf(link, { length: values.length, at: (row) => row }, [
+        { title: named() || "value", at: (row) => single(values[row]) },
+      ]),
+  });
   watch(model, ["_values", "bins"], read, signal);
   watch(model, ["name", "unit", "log", "height", "_digest"], redraw, signal);
   link.watch(["_mask", "_hover", "digest"], redraw);

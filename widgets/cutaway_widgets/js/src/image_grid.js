@@ -1,6 +1,7 @@
 // @ts-check
 // Pictures of rows, only the visible ones in the page: the selection, or a ranked order.
 import { Atlas } from "./atlas.js";
+import { sheetOf } from "./csv.js";
 import { describe, known, teller } from "./describe.js";
 import { button, h, listRole, sameRows, shell } from "./dom.js";
 import { counted, number } from "./format.js";
@@ -206,6 +207,9 @@ export async function imageGrid({ model, el, signal }) {
   const sizes = new ResizeObserver(redraw);
   sizes.observe(port);
   signal.addEventListener("abort", () => sizes.disconnect());
+  view.saves({
+    csv: () => sheetOf(link, rows, labels.length ? [{ title: "label", at: (k) => labels[rows.at(k)] ?? "" }] : []),
+  });
   watch(model, ["_order", "_whole", "_labels"], read, signal);
   watch(model, ["mode", "tile", "empty", "height", "_digest"], redraw, signal);
   link.watch(["_mask", "_thumbnails", "digest"], redraw);

@@ -257,6 +257,7 @@ export async function scatter({ model, el, signal }) {
   link.watch(["_mask", "digest"], redraw);
   link.watch(["_hover"], redrawOver);
   link.watch(["_thumbnails"], () => atlas.update());
+  view.saves({ csv: () => data.sheet(), repaint: paintBase });
   atlas.update();
   follow();
   readRings();

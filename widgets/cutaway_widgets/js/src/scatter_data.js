@@ -1,6 +1,7 @@
 // @ts-check
 // The rows that a scatter draws: places, colours, and which row of the link each point is.
 import { paint } from "./color.js";
+import { sheetOf, single, titled } from "./csv.js";
 import { offer } from "./describe.js";
 import { enclosed } from "./enclose.js";
 import * as plane from "./geometry.js";
@@ -108,6 +109,20 @@ export class Points {
     if (rings.length) return plane.extent(this.points, rings);
     this.extent ??= plane.bounds(this.points);
     return this.extent;
+  }
+
+  /** The points as CSV: places, and every column they can be coloured by. @returns {string} */
+  sheet() {
+    const { points, rows, n } = this;
+    const axes = ["x_label", "y_label"].map((name, side) => ({
+      title: this.model.get(name) || "xy"[side],
+      at: (/** @type {number} */ i) => single(points[2 * i + side]),
+    }));
+    const columns = this.columns.map((one) => ({
+      title: titled(one.name, one.unit),
+      at: (/** @type {number} */ i) => (one.kind === "category" ? one.names[one.values[i]] ?? "" : single(one.values[i])),
+    }));
+    return sheetOf(this.link, { length: n, at: (i) => (rows ? rows[i] : i) }, [...axes, ...columns]);
   }
 
   /** @returns {any} the first column of kinds */

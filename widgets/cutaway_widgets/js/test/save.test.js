@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cell, csv, single } from "../src/csv.js";
+import { cell, csv, sheetOf, single, titled } from "../src/csv.js";
 import { fileName } from "../src/download.js";
 import * as mask from "../src/mask.js";
 import { sheet } from "../src/table_model.js";
@@ -29,6 +29,24 @@ describe("csv", () => {
     expect(text).toBe('unit,p (nats),flag,selected\nc:2,,,0\nc:0,1e-7,"likely, or not",1\n');
     const own = [{ ...columns[1], name: "unit" }];
     expect(sheet(own, [1], "unit", String, mask.none(3))).toBe("unit,selected\n,0\n");
+  });
+});
+
+describe("rows of a view", () => {
+  const link = { axis: "sample", id: (/** @type {number} */ row) => `s${row}`, mask: mask.of([4], 6) };
+
+  it("are what it shows, in its order, with what is selected", () => {
+    const rows = [4, 1];
+    const columns = [
+      { title: titled("loss", "nats"), at: (/** @type {number} */ k) => [0.5, NaN][k] },
+      { title: titled("class"), at: (/** @type {number} */ k) => ["a,b", ""][k] },
+    ];
+    const text = sheetOf(link, { length: 2, at: (k) => rows[k] }, columns);
+    expect(text).toBe('sample,loss (nats),class,selected\ns4,0.5,"a,b",1\ns1,,,0\n');
+  });
+
+  it("are their ids alone where nothing is said about them", () => {
+    expect(sheetOf(link, { length: 1, at: () => 3 }, [])).toBe("sample,selected\ns3,0\n");
   });
 });
 
