@@ -1,5 +1,6 @@
 """Lens 1: which filters set a few samples apart, and which samples those are."""
 
+from cutaway.filters.apart import filters_of
 from cutaway.filters.coordinates import Coordinates, prepare
 from cutaway.filters.mixtures import Mixtures, fit_mixtures
 from cutaway.filters.picture import FilterPicture
@@ -11,6 +12,7 @@ __all__ = [
     "FilterPicture",
     "FilterScreen",
     "Mixtures",
+    "filters_of",
     "fit_mixtures",
     "prepare",
     "screen_filters",
