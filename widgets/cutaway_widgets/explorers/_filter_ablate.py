@@ -24,7 +24,7 @@ _NONE = (
     "their mean, and the accuracy is set beside that without as many random filters."
 )
 _NO_LABELS = "Accuracy needs labels, and this data has none."
-_UNMEASURED = "These edits were made elsewhere: switch the picked filters off to measure."
+_UNMEASURED = "These edits were not measured on this model: switch filters off to measure."
 Edits = tuple[Edit, ...]
 
 
@@ -79,7 +79,7 @@ class AblateSection:
         self.text = HTML(line(_NONE))
         self.chart = LineChart(
             {"random filters": []}, x_label="change of accuracy", y_label="draws",
-            title="The change among random ones", height=280,
+            title="Picked filters among random ones", height=280,
         )  # fmt: skip
         self.chart.layout.display = "none"
         left = column([self.actions, self.text], "320px", 1)

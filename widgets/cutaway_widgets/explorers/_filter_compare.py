@@ -24,7 +24,9 @@ _NOTHING = (
     "There is nothing to compare with: this model keeps no checkpoints. Give a second model, e.g. "
     "FilterExplorer(model, data, compare=other)."
 )
-_HOW = "The same layers of another checkpoint on the same samples, filters matched by their number."
+_HOW = (
+    "Screens the same layers of the other one on the same samples; filters are matched by number."
+)
 _FIRST = "First screen a layer, then compare."
 
 
@@ -64,7 +66,9 @@ class CompareSection:
         )  # fmt: skip
         possible = other is not None or bool(self._epochs)
         self.form.layout.display = None if possible else "none"
-        self.text = HTML(line(_HOW if possible else _NOTHING))
+        self.form.layout.max_width = "480px"
+        self._how = _HOW if possible else _NOTHING
+        self.text = HTML(line(self._how))
         self.table = Table(pd.DataFrame(), index=units.index, link=units, title="Matched filters",
                            height=380)  # fmt: skip
         self.plane = Scatter(
@@ -79,6 +83,7 @@ class CompareSection:
     def show(self, _screen: FilterScreen) -> None:
         """Another screen: what was compared is about other filters."""
         self._found.layout.display = "none"
+        self.text.value = line(self._how)
 
     def compare(self, values: Mapping[str, Any]) -> None:
         """Screen the same layers of the second model in the background."""

@@ -6,6 +6,7 @@ from ipywidgets import HTML, VBox
 from cutaway.core import Index, Selection
 from cutaway.filters import FilterScreen
 from cutaway.model import kernel_tiles
+from cutaway_widgets._link import Link
 from cutaway_widgets.explorers import _filter_views as views
 from cutaway_widgets.explorers._filter_desk import Desk
 from cutaway_widgets.explorers._layout import column, end, line, row
@@ -31,9 +32,10 @@ class ComponentSection:
             {"BIC": []}, x_label="components K", y_label="BIC", title="Choice of K", height=300
         )
         self.text = HTML(line("Pick a filter in the table to see its components."))
+        self._links = Link(Index.count(0, "input")), Link(Index.count(0, "unit"))
         self.kernels = FeatureMaps(
-            colors="diverging", tile=64, title="Kernels by input channel", height=170,
-            empty=_NO_KERNELS,
+            link=self._links[0], unit_link=self._links[1], colors="diverging", tile=64,
+            title="Kernels by input channel", height=170, empty=_NO_KERNELS,
         )  # fmt: skip
         left, right = (
             column([self.curve], "360px", 1),
@@ -50,6 +52,8 @@ class ComponentSection:
         """Stop following the picked filter and end the views."""
         self._stop()
         end(self.box)
+        for link in self._links:
+            end(link)
 
     def _picked(self, selection: Selection | None) -> None:
         screen = self._desk.screen
@@ -74,6 +78,8 @@ class ComponentSection:
             self.kernels.clear()
             return
         inputs = Index.count(min(tiles.values.shape[1], MOST_INPUTS), "input")
+        for link, index in zip(self._links, (inputs, tiles.units), strict=True):
+            link.set_index(index)
         self.kernels.set_maps(
             tiles.values[:, : len(inputs)], tiles.units, inputs,
             title=f"Kernels of {site}, filter {unit}, by input channel",

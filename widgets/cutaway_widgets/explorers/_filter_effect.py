@@ -65,15 +65,20 @@ def effect_text(accuracy: Effect, loss: Effect) -> str:
         larger = int((np.abs(accuracy.control_changes) >= size).sum())
         against = (
             f"{larger} of {n} random draws of as many filters of the same layers change as much or "
-            f"more (mean {mean:+.1f}), p {accuracy.p:.2g}"
+            f"more (mean {signed(mean, 1)}), p {accuracy.p:.2g}"
         )
+    change = signed(100 * accuracy.change, 1)
     shift = f"{loss.before:.3f} → {loss.after:.3f} nats"
-    text = (
+    return (
         f"Switched off: {names}, set to the mean over the samples.\n"
-        f"Accuracy {accuracy.before:.1%} → {accuracy.after:.1%}: {100 * accuracy.change:+.1f} "
-        f"points [{low:+.1f}, {high:+.1f}] (95 % bootstrap). Loss {shift}.\n{against}."
+        f"Accuracy {accuracy.before:.1%} → {accuracy.after:.1%}: {change} "
+        f"points [{signed(low, 1)}, {signed(high, 1)}] (95 % bootstrap). Loss {shift}.\n{against}."
     )
-    return text.replace("-", "−").replace("\n−", "\n-")
+
+
+def signed(number: float, digits: int) -> str:
+    """Number with its sign, a minus as wide as a plus."""
+    return f"{number:+.{digits}f}".replace("-", "−")
 
 
 def among_controls(effect: Effect) -> tuple[Mapping[str, Array], Mapping[str, Array]]:

@@ -12,6 +12,7 @@ from cutaway.filters.overfitting import AnomalyGrowth, anomaly_growth
 from cutaway.model import Model
 from cutaway_widgets.explorers import _filter_checkpoints as checkpoints
 from cutaway_widgets.explorers._filter_desk import BUSY, Desk
+from cutaway_widgets.explorers._filter_effect import signed
 from cutaway_widgets.explorers._layout import column, end, line, row
 from cutaway_widgets.form import Field, Form
 from cutaway_widgets.line_chart import LineChart
@@ -48,6 +49,7 @@ class FilmSection:
         )
         self.text = HTML(line(_HOW if self._epochs else _NOTHING))
         self.form.layout.display = None if self._epochs else "none"
+        self.form.layout.max_width = "480px"
         self.gap = LineChart(
             {}, x_label="epoch", y_label="share", title="Flagged filters and the train–test gap",
             height=300,
@@ -145,13 +147,14 @@ def film_text(growth: AnomalyGrowth) -> str:
     frame = growth.to_frame()
     first, last = frame.iloc[0], frame.iloc[-1]
     rho = float(growth.trends()["rho"].iloc[0])
-    goes = (
-        "their rank correlation is not defined (one does not change)"
-        if math.isnan(rho)
-        else f"rank correlation {rho:+.2f} over {len(frame)} epochs of one run, which is no proof"
-    )
+    goes = "their rank correlation is not defined, as one of them does not change"
+    if not math.isnan(rho):
+        goes = (
+            f"rank correlation {signed(rho, 2)} over {len(frame)} epochs of one run, "
+            "which is no proof"
+        )
+    gaps = [signed(100 * float(one["gap"]), 1) for one in (first, last)]
     return (
         f"Epoch {first['epoch']} → {last['epoch']}: flagged filters {first['share']:.0%} → "
-        f"{last['share']:.0%}, accuracy gap {100 * first['gap']:+.1f} → {100 * last['gap']:+.1f} "
-        f"points; {goes}."
+        f"{last['share']:.0%}, accuracy gap {gaps[0]} → {gaps[1]} points; {goes}."
     )

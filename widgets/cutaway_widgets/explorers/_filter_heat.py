@@ -12,10 +12,10 @@ from cutaway_widgets.explorers._layout import column, end, line, row
 from cutaway_widgets.heat_map import HeatMap
 from cutaway_widgets.table import Table
 
-MOST_CELLS = 20_000_000
-"""One byte each: what a page loads in seconds."""
-_COLUMNS = ["site", "unit", "inside", "outside", "auc", "p", "q"]
-_UNITS = {"inside": "mean −log₁₀ p", "outside": "mean −log₁₀ p"}
+MOST_CELLS = 10_000_000
+"""Two bytes each: what a page loads in seconds."""
+_HIT = 0.01  # a hit is a p below this divided by the number of samples, as in the screen
+_COLUMNS = ["site", "unit", "auc", "q", "inside", "outside"]
 _NONE = (
     "Select samples, in the heat-map or anywhere else: the filters are then ranked by how oddly "
     "they hold them."
@@ -41,7 +41,7 @@ class HeatSection:
         n = len(samples.index)
         self.map = HeatMap(
             np.zeros((0, n)), link=samples, row_link=units, name="tail", unit="−log₁₀ p",
-            quantise="u1", title="How odd each filter finds each sample", height=420,
+            quantise="u2", title="How odd each filter finds each sample", height=420,
         )  # fmt: skip
         self.text = ipywidgets.HTML(line(_NONE))
         self.table = Table(
@@ -67,10 +67,12 @@ class HeatSection:
         self.map.layout.display = None if small else "none"
         self.large.layout.display = "none" if small else None
         if small:
+            # A few tails reach far beyond what makes a hit; beyond twice that all look alike.
+            top = 2.0 * float(np.log10(max(len(screen.rows), 1) / _HIT))
             self.map.set_values(
-                screen.tails, rows=names, row_order=rows, column_order=columns,
-                caption=f"Filters by score, top down; samples by score, from the left. "
-                f"{screen.origin.caption()}",
+                screen.tails, rows=names, row_order=rows, column_order=columns, limits=(0.0, top),
+                caption=f"Filters by score, top down; samples by score, from the left; a hit is "
+                f"{top / 2:.1f} or more. {screen.origin.caption()}",
             )  # fmt: skip
         self._selected(self._desk.samples.selection)
 
@@ -88,8 +90,8 @@ class HeatSection:
             return
         frame = filters_of(screen, selection.ids)
         self.table.set_frame(
-            frame, columns=_COLUMNS, units=_UNITS, sort="auc",
-            caption=f"auc: chance that a selected sample is odder than another; "
-            f"{screen.origin.caption()}",
+            frame, columns=_COLUMNS, sort="auc",
+            caption=f"auc: chance that a selected sample is odder than another; inside, outside: "
+            f"mean −log₁₀ p of the two; {screen.origin.caption()}",
         )  # fmt: skip
         self.text.value = line(views.apart_text(frame, len(selection.ids)))

@@ -58,7 +58,10 @@ class Sections:
         self._all = {name: getattr(self, name) for name in TITLES}
         panels = {name: one.box for name, one in self._all.items()}
         self.choice = Choice(list(TITLES), titles=TITLES, panels=panels, title="Look further")
-        self.progress = Progress(desk.job, title="Question")
+        self._desk = desk
+        self.progress = Progress(desk.job, title="At work")
+        self._moved(None)
+        desk.job.observe(self._moved, "status")
         self.box = ipywidgets.VBox([self.choice, self.progress, *panels.values()])
 
     def show(self, screen: FilterScreen) -> None:
@@ -68,7 +71,13 @@ class Sections:
 
     def close(self) -> None:
         """End every section."""
+        self._desk.job.unobserve(self._moved, "status")
         self.progress.close()
         self.choice.close()
         for one in self._all.values():
             one.close()
+
+    def _moved(self, _change: Any) -> None:
+        """Progress is shown while there is something to say: not before, and not when done."""
+        quiet = self._desk.job.status.state in {"idle", "done"}
+        self.progress.layout.display = "none" if quiet else None

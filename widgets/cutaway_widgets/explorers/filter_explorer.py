@@ -20,7 +20,7 @@ from cutaway_widgets.explorers._filter_compare import given
 from cutaway_widgets.explorers._filter_desk import Desk
 from cutaway_widgets.explorers._filter_screen import screen_of
 from cutaway_widgets.explorers._filter_sections import Sections
-from cutaway_widgets.explorers._layout import column, heading, line, row
+from cutaway_widgets.explorers._layout import column, end, heading, line, row
 from cutaway_widgets.explorers._screen_views import ScreenViews
 from cutaway_widgets.progress import Progress
 from cutaway_widgets.selection_bar import SelectionBar
@@ -102,14 +102,17 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
 
     def close(self) -> None:
         """Stop listening, cancel what runs, and close every view."""
-        self._next = None
+        parts, self._parts, self._next = self._parts, (), None
         if self._stop:
             self._stop()
-        if self._parts:
+        if parts:
             self.job.unobserve(self._ended, "status")
             self.job.cancel()
-        for one in self._parts:
+        for one in parts:
             one.close()
+        if parts:
+            for widget in (*self.children, self.samples, self.units, self.layout):
+                end(widget)
         super().close()
 
     def _open(self, model: Any, data: Any) -> None:
@@ -148,7 +151,7 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
         self.bar = SelectionBar(self.samples, title="Selected samples")
         self.sections = Sections(self.desk, compare, self._views.set_more_colors, self._look_at)
         self._parts = (
-            self.desk, self.tree, self.actions, self.progress, self._views, self.bar, self.sections,
+            self.sections, self.desk, self.tree, self.actions, self.progress, self._views, self.bar,
         )  # fmt: skip
         self.samples.on_selection(self._selected)
 
