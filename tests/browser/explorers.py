@@ -1,8 +1,9 @@
 """Every explorer, one line each: the shared suite runs them all in all three hosts."""
 
-import json
 import re
 from dataclasses import dataclass
+
+from hosts import write_notebook
 
 SETUP = "import cutaway as ct\nimport cutaway_widgets as cw\n"
 
@@ -23,25 +24,10 @@ class Case:
         return re.compile(self.ready)
 
     def notebook(self, folder):
-        """A notebook that shows it, as a person would write it."""
-        cell = {
-            "cell_type": "code",
-            "id": "cell-0",
-            "metadata": {},
-            "execution_count": None,
-            "outputs": [],
-            "source": f"{SETUP}inline = False\n{self.expression}",
-        }
-        kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-        book = {
-            "cells": [cell],
-            "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }
-        path = folder / f"{self.name}.ipynb"
-        path.write_text(json.dumps(book), encoding="utf-8")
-        return path
+        """A notebook that shows it."""
+        return write_notebook(
+            folder / f"{self.name}.ipynb", f"{SETUP}inline = False\n{self.expression}"
+        )
 
     def make(self):
         """The explorer in this process, computed at once."""

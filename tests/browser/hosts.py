@@ -1,6 +1,7 @@
 """Start the two real hosts on the real dashboard, and open its page in a browser."""
 
 import contextlib
+import json
 import shutil
 import subprocess
 import time
@@ -58,6 +59,27 @@ def running(command, port, log):
     finally:
         process.terminate()
         process.wait()
+
+
+def write_notebook(path, source):
+    """A notebook of one cell, as a person would write it."""
+    cell = {
+        "cell_type": "code",
+        "id": "cell-0",
+        "metadata": {},
+        "execution_count": None,
+        "outputs": [],
+        "source": source,
+    }
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    book = {
+        "cells": [cell],
+        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    path.write_text(json.dumps(book), encoding="utf-8")
+    return path
 
 
 def notebooks_with(folder, notebook):

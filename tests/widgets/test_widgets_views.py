@@ -1,6 +1,7 @@
 """Views without a browser: what they send, what they refuse, what they say back."""
 
-from types import gzip
+import gzip
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -228,6 +229,28 @@ def test_the_tree_tells_what_is_picked_in_network_order():
     assert view.picked == ()
     assert len(heard) == 1
     assert repr(view) == "SiteTree(3 sites, 0 picked)"
+
+
+def test_the_tree_acts_on_what_the_click_itself_says():
+    view = cw.SiteTree(SITES, picked=["relu1"], action="Screen")
+    heard = []
+    stop = view.on_action(heard.append)
+    # The picks of this click came before the message about the picks themselves.
+    view.set_state({"_asked": {"count": 1, "picked": ["conv2", "conv1"]}})
+    assert view.picked == ("relu1",)
+    assert heard == [("conv1", "conv2")]
+    view.busy = True
+    view.set_state({"_asked": {"count": 2, "picked": ["conv1"]}})
+    assert len(heard) == 1
+    view.busy = False
+    view.act()
+    view.act()
+    assert heard[1:] == [("relu1",), ("relu1",)]
+    stop()
+    view.on_action(lambda paths: 1 / (len(paths) - 1))
+    view.act()
+    assert view.error == "ZeroDivisionError: division by zero"
+    assert len(heard) == 3
 
 
 def test_the_tree_refuses_what_cannot_be_picked():

@@ -49,10 +49,11 @@ async function show(el, model) {
     // The view says it in its place; the others still work.
     console.error(error);
   }
-  if (!ASKING.has(model.get("_kind"))) return;
-  el.classList.add("cwp-off");
-  el.title = NEEDS;
-  for (const one of /** @type {NodeListOf<HTMLButtonElement>} */ (el.querySelectorAll("button, input, select"))) {
+  const all = ASKING.has(model.get("_kind"));
+  el.classList.toggle("cwp-off", all);
+  if (all) el.title = NEEDS;
+  // Other views ask by single buttons, which say so.
+  for (const one of /** @type {NodeListOf<HTMLButtonElement>} */ (el.querySelectorAll(all ? "button, input, select" : "[data-asks]"))) {
     one.disabled = true;
     one.title = NEEDS;
   }

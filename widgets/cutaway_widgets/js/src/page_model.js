@@ -11,7 +11,7 @@ const FIXED = {
   form: ["_values", "_errors", "_submits"],
   guide: ["_asks"],
   progress: ["_cancels"],
-  site_tree: ["_picked"],
+  site_tree: ["_picked", "_asked"],
 };
 
 /**

@@ -1,5 +1,5 @@
 // @ts-check
-// Tree of a model's sites: fold, look, pick.
+// Tree of a model's sites: fold, look, pick, and do something with what is picked.
 import { button, h, shell } from "./dom.js";
 import { counted, number } from "./format.js";
 import { flat, folded, nest, shapeText, size } from "./tree_model.js";
@@ -16,7 +16,9 @@ export async function siteTree({ model, el, signal }) {
     role: "tree",
     "aria-label": "Sites",
   });
-  view.body.append(port);
+  const act = h("button", { class: "cw-button cw-primary", type: "button", "data-asks": true, onclick: () => ask() });
+  const foot = h("div", { class: "cw-row cw-tree-foot" }, act);
+  view.body.append(port, foot);
   /** @type {import("./tree_model.js").Site[]} */
   let sites = [];
   /** @type {import("./tree_model.js").Node[]} */
@@ -59,6 +61,17 @@ export async function siteTree({ model, el, signal }) {
       model.set("_picked", [node.path]);
     } else model.set("_picked", had ? old.filter((one) => one !== node.path) : [...old, node.path]);
     model.save_changes();
+  };
+  const ask = () => {
+    if (act.disabled) return;
+    // With what is picked now: a click must not meet picks that came later or never.
+    model.set("_asked", { count: (model.get("_asked")?.count ?? 0) + 1, picked: model.get("_picked") });
+    model.save_changes();
+  };
+  const offer = () => {
+    act.textContent = model.get("action") ?? "";
+    foot.hidden = !model.get("action");
+    act.disabled = Boolean(model.get("busy"));
   };
   const line = (/** @type {import("./tree_model.js").Node} */ node, /** @type {number} */ at, /** @type {Set<string>} */ picked) => {
     const { site } = node;
@@ -147,7 +160,8 @@ export async function siteTree({ model, el, signal }) {
     } else if (event.key === "ArrowLeft" && node) {
       if (node.children.length && !closed.has(node.path)) toggle(node, false);
       else active = node.path.includes(".") ? node.path.slice(0, node.path.lastIndexOf(".")) : active;
-    } else if ((event.key === " " || event.key === "Enter") && node) pick(node);
+    } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !foot.hidden) ask();
+    else if ((event.key === " " || event.key === "Enter") && node) pick(node);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -156,5 +170,7 @@ export async function siteTree({ model, el, signal }) {
 
   watch(model, ["_sites"], read, signal);
   watch(model, ["_picked", "_pick", "height"], redraw, signal);
+  watch(model, ["action", "busy"], offer, signal);
+  offer();
   read();
 }

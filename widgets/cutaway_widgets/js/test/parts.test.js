@@ -91,6 +91,7 @@ describe("small texts", () => {
 
   it("clock", () => {
     expect([clock(1.23), clock(42.4), clock(125)]).toEqual(["1.2 s", "42 s", "2 min 5 s"]);
+    expect([clock(9.97), clock(59.6), clock(119.7)]).toEqual(["10 s", "1 min 0 s", "2 min 0 s"]);
   });
 });
 
