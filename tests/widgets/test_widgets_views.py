@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import SimpleNamespace
 
 import cutaway_widgets as cw
 from cutaway.core import Index

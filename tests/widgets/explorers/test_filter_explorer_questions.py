@@ -40,7 +40,7 @@ def quiet(page):
     views = [one for one in vars(page.sections).values() if hasattr(one, "box")]
     held = [one for view in views for one in vars(view).values() if isinstance(one, View)]
     assert len(held) >= 12
-    shown = [page.table, page.scatter, page.grid, page.histogram, page.bar, page.actions, *held]
+    shown = [page.table, page.scatter, page.grid, page.histogram, page.bar, page.tree, *held]
     assert [one.error for one in shown] == [""] * len(shown)
     assert page.job.status.error == page.desk.job.status.error == ""
 
@@ -350,6 +350,12 @@ class TestPage:
         assert (seen, progress.layout.display) == ([None], "none")
         page.desk.begin("bad", lambda _tick: builtins.int("x"), lambda _none: None)
         assert progress.layout.display is None
+
+    def test_the_button_screens_what_was_picked_at_the_click(self, page):
+        page.tree.pick(["conv2"])
+        page.tree.act()
+        assert len(page.units.index) == 16
+        assert not page.tree.busy
 
     def test_closing_leaves_nothing(self, data):
         from ipywidgets.widgets import widget

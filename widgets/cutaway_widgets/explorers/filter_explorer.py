@@ -14,7 +14,6 @@ from cutaway_widgets._job import Job
 from cutaway_widgets._link import Link
 from cutaway_widgets._reopen import Reopens
 from cutaway_widgets._strict import Strict
-from cutaway_widgets.actions import Action, Actions
 from cutaway_widgets.explorers import _filter_views as views
 from cutaway_widgets.explorers._filter_compare import given
 from cutaway_widgets.explorers._filter_desk import Desk
@@ -26,8 +25,6 @@ from cutaway_widgets.progress import Progress
 from cutaway_widgets.selection_bar import SelectionBar
 from cutaway_widgets.site_tree import SiteTree
 
-SCREEN = "Screen picked layers"
-_HELP = "Find filters that set a few samples apart"
 Found: TypeAlias = tuple[Model, int | None, Predictions, FilterScreen]
 
 
@@ -80,8 +77,8 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
         self.workspace = workspace or Workspace()
         self._open(model, data)
         self.job = Job(inline=inline, lock=self.workspace.lock)
-        self.job.observe(self._ended, "status")
         self._build(sites, given(compare), inline=inline)
+        self.job.observe(self._ended, "status")
         super().__init__(
             children=self._page(), layout=ipywidgets.Layout(width="100%", min_width="0")
         )
@@ -92,13 +89,7 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
 
     def run(self) -> None:
         """Screen the picked sites in the background; a running screen is left alone."""
-        if not self.job.running:
-            picked = self.tree.picked
-            if not picked:
-                self._say("Pick at least one layer in the tree, then screen.")
-                return
-            model = self.desk.model
-            self._start(f"screen {', '.join(picked)}", lambda: model, picked, self._epoch)
+        self._run(self.tree.picked)
 
     def close(self) -> None:
         """Stop listening, cancel what runs, and close every view."""
@@ -139,11 +130,10 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
         self.desk = Desk(self.workspace, self.samples, self.units, inline=inline)
         self.tree = SiteTree(
             [one for one in tree if one.shape], picked=views.first_sites(tree, pattern),
-            pickable=views.pickable(tree), title="Layers",
+            pickable=views.pickable(tree), action="Screen picked layers", title="Layers",
             height=300, lock=lock,
         )  # fmt: skip
-        self.actions = Actions([Action("screen", SCREEN, help=_HELP, primary=True)], lock=lock)
-        self.actions.on_click("screen", self.run)
+        self.tree.on_action(self._run)
         self.progress = Progress(self.job, title="Screen")
         self._views = ScreenViews(self.samples, self.units)
         self.table, self.scatter = self._views.table, self._views.scatter
@@ -151,7 +141,7 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
         self.bar = SelectionBar(self.samples, title="Selected samples")
         self.sections = Sections(self.desk, compare, self._views.set_more_colors, self._look_at)
         self._parts = (
-            self.sections, self.desk, self.tree, self.actions, self.progress, self._views, self.bar,
+            self.sections, self.desk, self.tree, self.progress, self._views, self.bar,
         )  # fmt: skip
         self.samples.on_selection(self._selected)
 
@@ -159,7 +149,7 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
         self._head = ipywidgets.HTML()
         self._text = self._views.text
         self._chosen = ipywidgets.HTML()
-        left = column([self.tree, self.actions, self.progress], "300px", 1)
+        left = column([self.tree, self.progress], "300px", 1)
         right = column([self.table, self._text], "480px", 3)
         below = column([self.scatter, self._chosen], "440px", 1)
         beside = column([self.grid, self.histogram], "340px", 1)
@@ -168,6 +158,15 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
         self._say("Pick layers in the tree, then screen them; the filters appear here.")
         top = [self._head, row([left, right]), self.bar, row([below, beside])]
         return [*top, self.sections.box]
+
+    def _run(self, picked: tuple[str, ...]) -> None:
+        if self.job.running:
+            return
+        if not picked:
+            self._say("Pick at least one layer in the tree, then screen.")
+            return
+        model = self.desk.model
+        self._start(f"screen {', '.join(picked)}", lambda: model, picked, self._epoch)
 
     def _start(
         self, name: str, model: Callable[[], Model], picked: tuple[str, ...], epoch: int | None
@@ -194,7 +193,8 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
         self._start(f"screen epoch {epoch}", model, picked, epoch)
 
     def _ended(self, _change: Any) -> None:
-        """The job moved: begin with the epoch that waits."""
+        """The job moved: no second screen meanwhile; begin with the epoch that waits."""
+        self.tree.busy = self.job.running
         if self._next is not None and not self.job.running:
             self._look_at(*self._next)
 
