@@ -25,6 +25,8 @@ SCHEMA = 2
 
 # Results that no lens of the list makes.
 _OTHERS = {
+    "AnomalyGrowth": "cutaway.filters.overfitting",
+    "Attributions": "cutaway.causal.attribution",
     "Effect": "cutaway.causal.ablate",
     "FeatureGroups": "cutaway.merging.groups",
     "FeatureVector": "cutaway.observables.vector",

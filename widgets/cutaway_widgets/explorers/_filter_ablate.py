@@ -71,7 +71,7 @@ class AblateSection:
                 Action("undo", "Undo", help="Take the last edit back", enabled=False),
                 Action("redo", "Redo", help="Make it again", enabled=False),
             ],
-            lock=space.lock,
+            title="Edit", lock=space.lock,
         )  # fmt: skip
         self.actions.on_click("off", self.switch_off)
         self.actions.on_click("undo", self.undo)
@@ -85,6 +85,7 @@ class AblateSection:
         left = column([self.actions, self.text], "320px", 1)
         self.box = VBox([row([left, column([self.chart], "360px", 1)])])
         self._stop = space.listen(self._edited, "edits")
+        self._adopt()
         self._offer()
 
     def show(self, _screen: FilterScreen) -> None:
@@ -154,8 +155,7 @@ class AblateSection:
             self._changed({} if found is None else words.columns(found.accuracy, found.loss))
             if found is None:
                 self.text.value = line(_UNMEASURED if edits else _NONE)
-                if not edits:
-                    self._forget()
+                self._forget()
                 return
             space.effect = found.accuracy
             space.results["effect"], space.results["effect_loss"] = found.accuracy, found.loss
@@ -164,13 +164,26 @@ class AblateSection:
             self.chart.set_series(series, places, caption=found.accuracy.origin.caption())
 
     def _forget(self) -> None:
-        """Nothing is switched off: there is no effect."""
+        """These edits have no effect yet: what was measured here for others goes."""
         space = self._desk.workspace
-        if space.read_only:
+        shown = space.results.get("effect")
+        if space.read_only or not any(one.accuracy is shown for one in self._known.values()):
             return
         space.effect = None
         for name in ("effect", "effect_loss"):
             space.results.pop(name, None)
+
+    def _adopt(self) -> None:
+        """Take what a saved session has measured, if it is what this page measures."""
+        results = self._desk.workspace.results
+        accuracy, loss = results.get("effect"), results.get("effect_loss")
+        if not (isinstance(accuracy, Effect) and isinstance(loss, Effect)):
+            return
+        same = accuracy.edits == loss.edits and accuracy.rows.digest == loss.rows.digest
+        means = all(one["edit"] == "Mean" for one in accuracy.edits)
+        if same and means and accuracy.rows.digest == self._desk.data.index.digest:
+            found = Outcome(accuracy, loss)
+            self._known[accuracy.origin.weights, found.edits] = found
 
     def _offer(self) -> None:
         """Buttons that can be pressed now."""

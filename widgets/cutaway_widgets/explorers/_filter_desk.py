@@ -40,7 +40,6 @@ class Desk:
         self.model: Model = workspace.model
         self.job = Job(inline=inline, lock=workspace.lock)
         self._latest: Callable[[], None] | None = None
-        self.job.observe(self._moved, "status")
 
     @property
     def data(self) -> Dataset:
@@ -94,6 +93,13 @@ class Desk:
         """Start work now or when the present one ends; a newer call takes its place."""
         if not self.begin(name, work, done):
             self._latest = lambda: self.later(name, work, done)
+
+    def watch(self) -> None:
+        """Begin what waits when the job ends.
+
+        Call it after the job's views are made: they must hear of an end before the next beginning.
+        """
+        self.job.observe(self._moved, "status")
 
     def close(self) -> None:
         """Cancel what runs and drop what waits."""

@@ -40,7 +40,9 @@ class MapSection:
             empty=_EMPTY, tile=44, height=360,
         )  # fmt: skip
         self.actions = Actions(
-            [Action("why", "Why these samples?", help=_WHY)], lock=desk.workspace.lock
+            [Action("why", "Why these samples?", help=_WHY)],
+            title="Explain",
+            lock=desk.workspace.lock,
         )
         self.actions.on_click("why", self.explain)
         self.text = HTML(line(_WHY))
@@ -122,10 +124,11 @@ class MapSection:
                 self.maps.clear()
                 self.maps.empty = tiles if isinstance(tiles, str) else _EMPTY
                 return
+            chosen, shown = self._desk.samples.selection, len(tiles.samples)
+            count = shown if chosen is None else max(len(chosen.ids), shown)
+            samples = f"{count} selected" if count == shown else f"the {shown} oddest of {count}"
             site = str(tiles.units.ids[0]).rsplit(":", 1)[0]
-            self.maps.set_maps(
-                tiles, title=f"Feature maps of {site}, {len(tiles.samples)} selected samples"
-            )
+            self.maps.set_maps(tiles, title=f"Feature maps of {site}, {samples}")
 
 
 def _tiles(

@@ -62,6 +62,7 @@ class Sections:
         self.progress = Progress(desk.job, title="At work")
         self._moved(None)
         desk.job.observe(self._moved, "status")
+        desk.watch()
         self.box = ipywidgets.VBox([self.choice, self.progress, *panels.values()])
 
     def show(self, screen: FilterScreen) -> None:

@@ -14,6 +14,8 @@ from cutaway.model import Predictions, Sites
 from cutaway_widgets._color import Categories, Values
 
 COLUMNS = ["site", "unit", "flag", "score", "tail", "q", "k", "weight", "overlap", "status"]
+MORE_COLUMNS = ("stability", "purity", "side")
+"""What only some screens tell."""
 UNITS_OF_TWO = dict.fromkeys(("score_a", "score_b", "change"), "−log₁₀ p")
 _LEVEL = 0.1  # of the false discovery rate that a sentence counts filters at
 UNITS = {"score": "−log₁₀ p", "tail": "−log₁₀ p", "weight": "of samples"}
@@ -43,7 +45,8 @@ def filter_index(screen: FilterScreen) -> Index:
 
 def filter_frame(screen: FilterScreen) -> pd.DataFrame:
     """The filter table: the columns a reader needs; a line a filter, as in ``screen.filters``."""
-    return screen.filters[COLUMNS].replace({"flag": {"": "–"}})
+    more = [one for one in MORE_COLUMNS if one in screen.filters]
+    return screen.filters[[*COLUMNS, *more]].replace({"flag": {"": "–"}})
 
 
 def most_anomalous(screen: FilterScreen) -> int:
