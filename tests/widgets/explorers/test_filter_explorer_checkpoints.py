@@ -1,5 +1,7 @@
 """The explorer on two models: filters compared, and a film over the checkpoints."""
 
+import time
+
 import numpy as np
 import pytest
 from explorer_pages import quiet
@@ -95,3 +97,45 @@ class TestFilm:
 
     def test_a_model_without_checkpoints_says_so(self, page):
         assert "keeps no checkpoints" in page.sections.film.text.value
+
+
+class TestThreads:
+    @pytest.fixture
+    def page(self, data):
+        page = cw.FilterExplorer("lenet5-digits-overfit", data, sites="conv1")
+        assert page.job.wait(120)
+        yield page
+        page.close()
+        assert page.job.wait(60)
+        assert page.desk.job.wait(60)
+
+    def test_a_cancelled_film_leaves_nothing_and_the_next_one_runs(self, page):
+        form = page.sections.film.form
+        form.set_values(epochs=(0, 1, 2, 3), samples=60)
+        form.send()
+        page.desk.job.cancel()
+        assert page.desk.job.wait(120)
+        assert page.desk.job.status.state == "cancelled"
+        assert "growth" not in page.workspace.results
+        assert page.sections.progress.layout.display is None
+        form.set_values(epochs=(0, 1))
+        form.send()
+        assert page.desk.job.wait(120)
+        assert page.workspace.results["growth"].epoch.tolist() == [0, 1]
+
+    def test_of_quick_moves_the_last_epoch_is_loaded(self, page):
+        section = page.sections.film
+        section.form.set_values(epochs=(0, 2, 4), samples=60)
+        section.form.send()
+        assert page.desk.job.wait(120)
+        for epoch in (0, 2, 4, 2):
+            section.gap.cursor = epoch
+        deadline = time.monotonic() + 120
+        wanted = ct.load_model("lenet5-digits-overfit", checkpoint=2).digest
+        while page.workspace.results["screen"].origin.weights != wanted:
+            assert time.monotonic() < deadline, page.job.status
+            time.sleep(0.02)
+        assert page.job.wait(120)
+        assert page.workspace.results["screen"].origin.weights == wanted
+        assert "epoch 2" in page._head.value
+        quiet(page)

@@ -32,9 +32,9 @@ class ComponentSection:
             {"BIC": []}, x_label="components K", y_label="BIC", title="Choice of K", height=300
         )
         self.text = HTML(line("Pick a filter in the table to see its components."))
-        self._links = Link(Index.count(0, "input")), Link(Index.count(0, "unit"))
+        self._inputs = Link(Index.count(0, "input"))
         self.kernels = FeatureMaps(
-            link=self._links[0], unit_link=self._links[1], colors="diverging", tile=64,
+            link=self._inputs, unit_link=desk.units, colors="diverging", tile=64,
             title="Kernels by input channel", height=170, empty=_NO_KERNELS,
         )  # fmt: skip
         left, right = (
@@ -52,8 +52,7 @@ class ComponentSection:
         """Stop following the picked filter and end the views."""
         self._stop()
         end(self.box)
-        for link in self._links:
-            end(link)
+        end(self._inputs)
 
     def _picked(self, selection: Selection | None) -> None:
         screen = self._desk.screen
@@ -78,8 +77,7 @@ class ComponentSection:
             self.kernels.clear()
             return
         inputs = Index.count(min(tiles.values.shape[1], MOST_INPUTS), "input")
-        for link, index in zip(self._links, (inputs, tiles.units), strict=True):
-            link.set_index(index)
+        self._inputs.set_index(inputs)
         self.kernels.set_maps(
             tiles.values[:, : len(inputs)], tiles.units, inputs,
             title=f"Kernels of {site}, filter {unit}, by input channel",
