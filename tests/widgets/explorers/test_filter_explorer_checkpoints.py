@@ -9,6 +9,7 @@ from explorer_pages import quiet
 import cutaway as ct
 import cutaway_widgets as cw
 from cutaway_widgets.explorers._differences import filter_differences
+from cutaway_widgets.explorers._filter_checkpoints import thinned
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,15 @@ class TestFilm:
 
     def test_a_model_without_checkpoints_says_so(self, page):
         assert "keeps no checkpoints" in page.sections.film.text.value
+
+
+@pytest.mark.parametrize("most", [2, 7, 26, 40])
+def test_thinned_epochs_keep_both_ends_and_even_steps(most):
+    shown = thinned(tuple(range(26)), most)
+    assert (shown[0], shown[-1], len(shown)) == (0, 25, min(most, 26))
+    steps = np.diff(shown)
+    assert steps.min() > 0
+    assert steps.max() - steps.min() <= 1
 
 
 class TestThreads:

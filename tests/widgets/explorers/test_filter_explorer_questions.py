@@ -215,6 +215,18 @@ class TestSwitchingOff:
         assert space.results["effect"] is effect
         assert section.chart.layout.display is None
 
+    def test_a_whole_layer_has_no_random_filters_beside_it(self, page):
+        page.units.select([f"conv1:{unit}" for unit in range(6)])
+        section = page.sections.ablate
+        section.actions.press("off")
+        effect = page.workspace.results["effect"]
+        assert len(effect.control_changes) == 0
+        assert "no random filters to compare with" in section.text.value
+        outline, mark = section.chart._series
+        assert not np.frombuffer(outline["y"]["data"], np.float64).any()
+        assert set(np.frombuffer(mark["x"]["data"], np.float64)) == {effect.change}
+        quiet(page)
+
     def test_an_edit_from_elsewhere_is_not_passed_off_as_measured(self, page):
         page.workspace.edits = (ct.Zero("conv1", 1),)
         assert "not measured" in page.sections.ablate.text.value

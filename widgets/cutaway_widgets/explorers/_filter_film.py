@@ -45,7 +45,7 @@ class FilmSection:
         self._model: Model = desk.workspace.model
         self._epochs = checkpoints.epochs_of(self._model)
         self.form = Form(
-            self._fields(), submit="Run the film", title="Epochs", lock=desk.workspace.lock
+            self._fields(), submit="Run the film", title="Film", lock=desk.workspace.lock
         )
         self.text = HTML(line(_HOW if self._epochs else _NOTHING))
         self.form.layout.display = None if self._epochs else "none"
