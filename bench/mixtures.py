@@ -192,10 +192,10 @@ def main() -> None:
         ["scikit-learn, loop", f"{loop:.1f}", f"{loop / mine:.1f}", "≥ 15"],
         ["scikit-learn, joblib 2", f"{pool:.1f}", f"{pool / mine:.1f}", "≥ 8"],
     ]
-    each = x[[0, 64, 128, 192]]
+    each = x[:: len(x) // 4]
     tight, tight_loop, tight_gain = strict(each)
     peak, *times = child(LIMIT, OMP_NUM_THREADS="1")
-    # Density 28, softmax 30 (of them 22 of the exponential's polynomial), moments 37, for d = 4.
+    # For d = 4: density 28, softmax 34 (22 of them in the exponential's polynomial), moments 33.
     reached = [95 / one / peak for one in times]
     with tempfile.TemporaryDirectory() as folder:
         (cold,) = child(FIRST, NUMBA_CACHE_DIR=folder)
@@ -206,8 +206,8 @@ def main() -> None:
         "Mixtures of many filters, against scikit-learn",
         f"{F} filters × {N} samples × {D} dimensions, k = 1..{K_MAX}, full covariances, "
         f"{STARTS} starts, tolerance 1e-3, ridge 1e-3. In turns in one run; cutaway's time is the "
-        f"median of 8 and uses {n_threads()} threads; scikit-learn's loop is run on every "
-        f"{LOOPED}nd filter and joblib (pool warm) on every {POOLED}th, scaled up.",
+        f"median of 8 and uses {n_threads()} thread(s); scikit-learn's loop fits one filter in "
+        f"{LOOPED} and joblib (pool warm) one in {POOLED}, times scaled up.",
         report.table(heads, rows),
         quality(x, bics),
         f"Tolerance 1e-6, {len(each)} filters: {tight:.2f} s against {tight_loop:.1f} s, ratio "
@@ -216,7 +216,7 @@ def main() -> None:
         "## Growth\n\nThe whole search; the last column is flat where cost is linear.",
         report.table(["filters", "samples", "seconds", "ns a filter and sample"], growth()),
         "## Engines\n\n32 filters, the whole search, seconds (torch on the processor).",
-        report.table(["engine", "seconds"], engines(x[::8])),
+        report.table(["engine", "seconds"], engines(x[:: len(x) // 32 or 1])),
         "## Limit\n\nOne thread, an iteration in flops (95 a sample and component, for d = 4, "
         "multiply and add counted as two) against what numpy's matrix product reaches "
         f"({peak / 1e9:.0f} Gflop/s): "

@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("startup", "capture", "memory", "page")
+SCRIPTS = (
+    "startup", "capture", "memory", "page", "mixtures", "screen", "screen_quality", "labels",
+    "overfitting",
+)  # fmt: skip
 
 
 def main() -> int:

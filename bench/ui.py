@@ -75,8 +75,8 @@ class Page:
         self.page.add_init_script(ui_pages.TRACKER)
         self.tools = self.page.context.new_cdp_session(self.page)
         self.tools.send("Performance.enable")
-        self.page.goto(url, timeout=120_000)
-        self.page.wait_for_function(LOADED, timeout=120_000)
+        self.page.goto(url, timeout=240_000)
+        self.page.wait_for_function(LOADED, timeout=240_000)
         self.ready = self.page.evaluate(
             "() => (performance.timeOrigin + bench.last) / 1000"
             " - Number(document.querySelector('.bench-heard').dataset.born)"

@@ -1,5 +1,6 @@
 """Sessions on real models: saved, opened again, read-only when model or data are gone."""
 
+import importlib
 import json
 import shutil
 
@@ -9,7 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import cutaway as ct
-from cutaway.session import MANIFEST
+from cutaway.session import MANIFEST, _type
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +271,30 @@ def test_damaged_and_newer_sessions_are_refused(workspace, tmp_path):
     (folder / MANIFEST).write_text("[]")
     with pytest.raises(ValueError, match="path must be a saved workspace"):
         ct.open_workspace(folder)
+
+
+def test_every_kind_of_result_is_kept(tmp_path, parts):
+    """What the package can make, a session keeps: the subclasses of `Result` with a place."""
+    kinds = [one for one in subclasses(ct.core.Result) if one.__module__.startswith("cutaway.")]
+    assert len(kinds) >= 12
+    assert [one for one in kinds if _type("a", one.__name__) is not one] == []
+    space = ct.Workspace()
+    space.results["why"] = ct.attribute(
+        parts["model"], parts["data"], parts["data"].index.ids[:2], method="input_x_gradient"
+    )
+    space.results["merged"] = ct.merge_features(parts["model"], parts["model"].example, beta=0.1)
+    space.save(tmp_path / "s")
+    found = ct.open_workspace(tmp_path / "s").results
+    assert {name: one.digest for name, one in found.items()} == {
+        name: one.digest for name, one in space.results.items()
+    }
+
+
+def subclasses(kind):
+    """All of them, once the modules that make results are loaded."""
+    for name in ("causal", "filters.overfitting", "merging.merge", "observables", "projection"):
+        importlib.import_module(f"cutaway.{name}")
+    return kind.__subclasses__()
 
 
 def test_a_result_that_could_not_be_opened_is_refused_when_saving(tmp_path, parts):

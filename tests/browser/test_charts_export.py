@@ -162,3 +162,16 @@ def test_they_work_on_a_saved_page_without_network(browser, tmp_path):
     snapshot(page, "charts-export")
     assert wrong == []
     context.close()
+
+
+def test_a_dark_saved_page_has_dark_grounds_under_its_texts(browser, tmp_path):
+    text = cw.TokenText([["low", "high"]], [[0.0, 1.0]])
+    path = cw.export_html(text, tmp_path / "text.html")
+    context = browser.new_context(offline=True, color_scheme="dark")
+    page = context.new_page()
+    page.goto(path.as_uri())
+    low = page.locator(".cw-token").first
+    # The page draws its views before they are in it; the theme is known only then.
+    ground = low.evaluate("e => getComputedStyle(e).backgroundColor.match(/[0-9]+/g).map(Number)")
+    assert max(ground) < 80
+    context.close()

@@ -1,6 +1,6 @@
-"""A team's page in a real browser: it opens with the token, and says when its kernel ended."""
+"""Two people on a team's server at once, each with a browser of their own."""
 
-import contextlib
+import re
 import signal
 import subprocess
 import sys
@@ -10,45 +10,88 @@ from hosts import Page
 
 from cutaway import serve
 
-pytestmark = pytest.mark.browser
+expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory limits need Linux"),
+]
+SECONDS = 1000
 TOKEN = "a-secret-of-the-team"
 
 
-@contextlib.contextmanager
-def serving(folder):
-    port = serve.free_port(9450)
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("team")
+    port = serve.free_port(9500)
     command = [
-        sys.executable, "-u", "-m", "cutaway.cli", "serve", "--team", "--models", "lenet5-digits",
-        "--token", TOKEN, "--memory", "3GB", "--idle", "20s", "--page", "dashboard",
-        "--port", str(port),
+        sys.executable, "-u", "-m", "cutaway.cli", "serve", "--team", "--models",
+        "lenet5-digits,alexnet-digits", "--token", TOKEN, "--memory", "3GB", "--page", "workbench",
+        "--port", str(port), "--no-browser",
     ]  # fmt: skip
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder
     ) as process:
-        for line in process.stdout:
-            if "the dashboard is at" in line:
-                break
+        said = next(line for line in process.stdout if "http://" in line)
         try:
-            yield line.split()[-1]
+            assert TOKEN in said
+            yield said.split()[-1]
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=60)
 
 
-def opened(browser, url):
-    page = Page(browser)
-    page.page.goto(url, timeout=120_000)
-    page.page.get_by_role("gridcell").first.wait_for(timeout=120_000)
-    return page
+@pytest.fixture(scope="module")
+def people(browser, address):
+    """Two visitors: contexts share no cookies."""
+    pages = []
+    for _ in range(2):
+        one = Page(browser)
+        one.page.goto(address, timeout=120_000)
+        one.page.locator("section.cw-form").first.wait_for(timeout=120_000)
+        pages.append(one)
+    yield pages
+    for one in pages:
+        one.context.close()
 
 
-def test_a_kernel_that_ended_says_so_on_its_page(browser, tmp_path):
-    with serving(tmp_path) as url:
-        anna = opened(browser, url)
-        ended = anna.page.get_by_text("The session behind this page has ended")
-        ended.wait_for(timeout=120_000)
-        assert ended.get_attribute("role") == "status"
-        anna.shoot("team-ended")
-        assert anna.errors == []
-        assert anna.outside() == []
-        anna.context.close()
+def test_without_the_token_nothing_is_shown(browser, address):
+    stranger = Page(browser)
+    answer = stranger.page.goto(address.split("?")[0])
+    assert answer.status in {401, 403} or "login" in stranger.page.url
+    assert stranger.page.locator("section.cw").count() == 0
+    stranger.context.close()
+
+
+def test_only_the_listed_models_are_offered(people):
+    names = (
+        people[0].page.locator(".cw-form").first.locator("[name=model] option").all_inner_texts()
+    )
+    assert {one.split(":")[0] for one in names if one.strip()} == {
+        "lenet5-digits",
+        "alexnet-digits",
+    }
+
+
+def test_two_people_do_not_see_each_others_work(people):
+    anna, bert = (one.page for one in people)
+    anna.get_by_role("button", name=re.compile("Show me an example")).click()
+    scatter = anna.locator("section.cw-scatter canvas.cw-over").first
+    scatter.wait_for(timeout=120 * SECONDS)
+    expect(anna.get_by_text(re.compile(r"lenet5-digits on [\d,]+ samples"))).to_be_visible(
+        timeout=120 * SECONDS
+    )
+    scatter.press("a")
+    expect(anna.locator("section.cw-scatter .cw-summary").first).to_contain_text("selected")
+    # Bert's page still asks for a model.
+    expect(bert.get_by_text("Look inside a trained network.")).to_be_visible()
+    assert bert.locator("section.cw-scatter").count() == 0
+    bert.locator(".cw-form [name=model]").first.select_option(index=1)
+    assert anna.get_by_text(re.compile(r"alexnet-digits on")).count() == 0
+    for one in people:
+        one.shoot(f"team-{people.index(one)}")
+
+
+def test_no_request_left_the_machine(people):
+    for one in people:
+        assert one.outside() == []
+        assert one.errors == []

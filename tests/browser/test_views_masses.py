@@ -95,6 +95,19 @@ def test_both_engines_draw_the_same_picture(browser):
     assert np.abs(one[chosen] - (0.92 * hues(colors)[kind[chosen]] + 0.08 * 255)).max() <= 6
     assert np.abs(one[~chosen] - (0.15 * hues(colors)[kind[~chosen]] + 0.85 * 255)).max() <= 6
     snapshot(page, "engines")
+    # What copies all sheets of a view must not find points beneath a density.
+    of(page, views[0]).locator("canvas.cw-over").press("d")
+    expect(of(page, views[0]).locator(".cw-legend")).to_contain_text("on 2 × 2 px")
+    beneath = (
+        of(page, views[0])
+        .locator("canvas.cw-gl")
+        .evaluate(
+            """c => { const copy = new OffscreenCanvas(c.width, c.height).getContext("2d");
+        copy.drawImage(c, 0, 0);
+        return copy.getImageData(0, 0, c.width, c.height).data.every((one) => one === 0); }"""
+        )
+    )
+    assert beneath
     assert page.strays == []
     page.context.close()
 

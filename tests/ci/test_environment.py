@@ -59,7 +59,7 @@ def test_a_made_environment_is_recognised_and_made_again_when_a_file_changes(tmp
     calls = []
     monkeypatch.setattr(environment, "cuda_requirements", lambda *_: [])
     monkeypatch.setattr(
-        environment.subprocess, "call", lambda command, env: calls.append((command, env)) or 0
+        environment.subprocess, "call", lambda command, env=None: calls.append((command, env)) or 0
     )
     monkeypatch.setattr(environment.subprocess, "check_call", lambda command: None)
     monkeypatch.setattr(
@@ -70,7 +70,8 @@ def test_a_made_environment_is_recognised_and_made_again_when_a_file_changes(tmp
     environment.install(str(folder), "dev")
     assert environment.is_current(str(folder), "dev")
     assert environment.is_current(str(folder), "all")
-    (command, _) = calls[0]
+    (command, _), (ahead, _) = calls
+    assert "compile_ahead" in ahead[-1]
     assert command[command.index("-c") + 1].endswith("constraints.txt")
     monkeypatch.setattr(environment, "wanted", lambda _extras: "other")
     assert not environment.is_current(str(folder), "dev")

@@ -68,6 +68,11 @@ def test_unknown_id_names_it_and_some_known_ones():
         Index(["a", "b"]).positions(["a", "q"])
 
 
+def test_a_table_of_ids_is_refused():
+    with pytest.raises(ValueError, match=r"ids must have 1 axes .*got shape \(1, 2\)"):
+        Index(["a", "b"]).positions(np.array([["a", "b"]]))
+
+
 def test_repr_is_one_line():
     assert repr(Index.count(5)) == "Index(5 samples: 0, 1, 2, …)"
 

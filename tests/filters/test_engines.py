@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutaway.core import Cancelled
-from cutaway.filters import fit_mixtures
+from cutaway.filters import em_numba, fit_mixtures
 from cutaway.filters.engines import n_threads, pick, results
 from cutaway.filters.samples import Samples
-from cutaway.filters.search import search_components
+from cutaway.filters.search import compile_ahead, search_components
 from cutaway.filters.starts import farthest, robust_distances
 
 ENGINES = ("numpy", "numba", "torch")
@@ -295,3 +295,22 @@ def test_memory_grows_by_little_more_than_input_and_answer():
 def test_no_filters_give_no_mixtures(engine):
     mine = fit_mixtures(np.empty((0, 30, 2)), 2, engine=engine)
     assert mine.weights.shape == (0, 2)
+
+
+@pytest.mark.cuda
+def test_a_gpu_gives_the_same_numbers():
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    x = cloud(np.random.default_rng(9), 40, 1000, 4, 3)
+    agree(fit_mixtures(x, 3, engine="torch"), fit_mixtures(x, 3, engine="numpy"), tol=1e-8)
+
+
+def test_compiling_ahead_is_what_a_screen_then_uses():
+    compile_ahead((2,))
+    kept = {str(one) for one in em_numba.fit_best.signatures}
+    rng = np.random.default_rng(1)
+    search_components(
+        rng.normal(size=(3, 50, 2)), k_max=3, criterion="bic", covariance="full", tau=0.05, seed=0
+    )
+    assert {str(one) for one in em_numba.fit_best.signatures} == kept

@@ -6,6 +6,8 @@ import pytest
 from cutaway.filters.evidence import (
     benjamini_hochberg,
     combine_samples,
+    hit_level,
+    hits,
     pair_p,
     second_largest,
 )
@@ -81,3 +83,28 @@ def test_q_values_are_the_definition():
         candidates = [t * len(known) / (known <= t).sum() for t in known if t >= one]
         assert value == pytest.approx(min(1.0, *candidates, 1.0))
     assert np.isnan(benjamini_hochberg(np.full(3, np.nan))).all()
+
+
+def test_weights_count_lines_as_repeated_ones():
+    tails = np.array([[3.0, 0.2, 12.0], [0.5, 4.0, 1.0]])
+    score, p = combine_samples(tails, np.array([1.0, 3.0]))
+    repeated = combine_samples(np.vstack([tails[:1], *[tails[1:]] * 3]))
+    np.testing.assert_allclose(score, repeated[0])
+    np.testing.assert_allclose(p, repeated[1])
+
+
+def test_blocks_of_samples_change_nothing(monkeypatch):
+    tails = np.random.default_rng(3).exponential(0.6, size=(7, 50))
+    tails[2, 5] = np.nan
+    whole = combine_samples(tails)
+    monkeypatch.setattr("cutaway.filters.evidence._BLOCK", 20)
+    np.testing.assert_array_equal(np.stack(combine_samples(tails)), np.stack(whole))
+
+
+def test_hits_lie_beyond_one_hundredth_over_the_samples_of_the_filter():
+    tails = np.full((2, 100), 0.3)
+    tails[0, :3] = [3.9, 4.1, 9.0]
+    tails[1, 10:] = np.nan  # ten samples left: the level is 3
+    tails[1, 0] = 3.1
+    assert hit_level(tails).tolist() == pytest.approx([4.0, 3.0])
+    assert np.argwhere(hits(tails)).tolist() == [[0, 1], [0, 2], [1, 0]]

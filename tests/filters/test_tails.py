@@ -1,114 +1,25 @@
 import numpy as np
 import pytest
 from planted import null
-from scipy.special import gammaincc
-from sklearn.covariance import EmpiricalCovariance, MinCovDet
 
-from cutaway.filters.robust import bulk_distances, whitened
 from cutaway.filters.tails import (
     Distances,
-    calibrated,
     check_classes,
-    chi2_surprise,
     distances,
+    log_gain,
+    profiles,
+    sides,
     without_gain,
 )
 
 
-def test_whitened_rows_have_unit_covariance_and_no_flat_direction():
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 8)) + 5.0
-    white = whitened(rows)
-    assert white.shape == (300, 3)
-    np.testing.assert_allclose(np.cov(white.T), np.eye(3), atol=1e-9)
-    assert whitened(np.ones((50, 4))).shape == (50, 0)
-
-
-def test_whole_data_as_bulk_gives_mahalanobis_distances():
-    rows = np.random.default_rng(1).normal(size=(200, 3))
-    mine = bulk_distances(rows, keep=1.0, ridge=0.0)
-    np.testing.assert_allclose(mine, EmpiricalCovariance().fit(rows).mahalanobis(rows), rtol=1e-9)
-
-
-def test_a_bulk_is_a_fixed_point_and_ignores_outliers():
-    rng = np.random.default_rng(2)
-    rows = rng.normal(size=(400, 3))
-    rows[:12] += [30.0, 0.0, 0.0]
-    white = whitened(rows)
-    mine = bulk_distances(white, ridge=0.0)
-    bulk = np.sort(np.argsort(mine)[:380])
-    fit = EmpiricalCovariance().fit(white[bulk])
-    np.testing.assert_allclose(mine, fit.mahalanobis(white), rtol=1e-9)
-    assert not np.isin(np.arange(12), bulk).any()
-    theirs = MinCovDet(support_fraction=0.95, random_state=0).fit(white)
-    assert np.array_equal(bulk, np.flatnonzero(theirs.raw_support_))
-
-
-def test_no_variance_gives_zero_distance():
-    assert np.array_equal(bulk_distances(np.empty((5, 0))), np.zeros(5))
-
-
-@pytest.mark.parametrize("rank", [1, 2, 7, 16])
-def test_surprise_is_the_logarithm_of_the_gamma_function_and_goes_on(rank):
-    near = np.linspace(0.0, 900.0, 40)
-    exact = -np.log10(gammaincc(rank / 2, near / 2))
-    np.testing.assert_allclose(chi2_surprise(near, rank), exact, rtol=1e-12, atol=1e-15)
-    # Beyond underflow: seen against the last value that the gamma function can still give.
-    steps = chi2_surprise(np.linspace(1200.0, 1500.0, 3001), rank)
-    assert np.diff(steps).min() > 0
-    np.testing.assert_allclose(np.diff(steps, 2), 0.0, atol=1e-5)
-    assert np.isfinite(chi2_surprise(np.array([1e8]), rank)).all()
-
-
-def test_even_ranks_have_a_closed_form_far_out():
-    far = np.array([2000.0, 1e5])
-    tail = far / 2 - np.log(1 + far / 2)  # -ln P for 4 degrees of freedom
-    np.testing.assert_allclose(chi2_surprise(far, 4), tail / np.log(10), rtol=1e-12)
-
-
-def chi_squared(rank, n, seed):
+def chi_squared(rank, n, seed, filters=40):
     rng = np.random.default_rng(seed)
-    return Distances(rng.chisquare(rank, size=(40, n)), np.full(40, rank))
+    return Distances(rng.chisquare(rank, size=(filters, n)), np.full(filters, rank))
 
 
-def test_calibrated_tails_of_a_gaussian_bulk_are_uniform():
-    sharp, strict = calibrated(chi_squared(9, 2000, 3))
-    assert (strict <= sharp).all()
-    for level in (0.2, 0.05, 0.01, 0.001):
-        rate = (sharp > -np.log10(level)).mean()
-        assert rate == pytest.approx(level, rel=0.25)
-    assert (strict > 4.0).mean() < 1e-4
-
-
-def test_strict_tails_hold_for_a_power_law_and_sharp_ones_do_not():
-    rng = np.random.default_rng(4)
-    heavy = Distances(rng.pareto(3.0, size=(40, 2000)) + 1.0, np.full(40, 4))
-    sharp, strict = calibrated(heavy)
-    assert (strict > -np.log10(0.001)).mean() < 0.0015
-    assert (sharp > -np.log10(0.001)).mean() > 0.005
-
-
-def test_tails_rise_with_distance_and_stay_finite():
-    squared = np.sort(np.random.default_rng(5).chisquare(5, size=(1, 500)))
-    squared[0, -1] = 1e12
-    sharp, strict = calibrated(Distances(squared, np.array([5])))
-    assert np.isfinite(sharp).all()
-    assert (np.diff(sharp[0]) >= 0).all()
-    assert (np.diff(strict[0]) >= 0).all()
-    assert sharp[0, -1] > 1e6
-
-
-def test_a_filter_of_ties_keeps_empirical_tails():
-    squared = np.zeros((1, 300))
-    squared[0, :2] = 50.0
-    sharp, _ = calibrated(Distances(squared, np.array([3])))
-    np.testing.assert_allclose(sharp[0, :2], -np.log10(1 / 300))
-    np.testing.assert_allclose(sharp[0, 2:], -np.log10(1 - 298 / 600), atol=1e-12)
-
-
-def test_unusable_filters_stay_without_numbers():
-    sharp, _ = calibrated(Distances(np.full((2, 30), np.nan), np.zeros(2, int)))
-    assert np.isnan(sharp).all()
+def described_null(kind, seed, filters):
+    return null(kind, seed, filters=filters).reshape(600, filters, -1).astype(float)
 
 
 def test_gain_removes_a_shared_contrast_only():
@@ -122,22 +33,33 @@ def test_gain_removes_a_shared_contrast_only():
     assert np.corrcoef(np.log(mine[0]), np.log(plain[0]))[0, 1] > 0.9
 
 
+def test_a_filter_that_does_not_follow_the_contrast_keeps_its_distances():
+    rng = np.random.default_rng(7)
+    contrast = rng.lognormal(0, 1, 300)
+    squared = rng.chisquare(8, size=(20, 300))
+    squared[:15] *= contrast
+    mine = without_gain(Distances(squared, np.full(20, 8))).squared
+    followed = np.abs(np.log(mine[:15] / squared[:15])).mean()
+    alone = np.abs(np.log(mine[15:] / squared[15:])).mean()
+    assert alone < 0.1 * followed
+
+
 def test_gain_leaves_few_filters_alone():
-    found = chi_squared(5, 50, 7)
-    few = Distances(found.squared[:7], np.full(7, 30))
+    few = chi_squared(30, 50, 7, filters=7)
     assert without_gain(few) is few
-    flat = Distances(found.squared, np.full(40, 3))
+    assert log_gain(few) is None
+    flat = chi_squared(3, 50, 7)
     assert without_gain(flat) is flat
-    assert without_gain(found) is not found
+    assert without_gain(chi_squared(5, 50, 7)) is not flat
 
 
 def test_distances_have_the_median_of_their_law_and_skip_dropped_rows():
-    maps = null("gaussian", 8, filters=3)
+    rows = described_null("gaussian", 8, 3)
     kept = np.ones((3, 600), bool)
     kept[1, :5] = False
-    found = distances(maps, kept, np.array([True, True, False]))
-    assert found.rank.tolist() == [16, 16, 0]
-    np.testing.assert_allclose(np.nanmedian(found.squared[:2], axis=1), 15.3385, atol=1e-3)
+    found = distances(rows, kept, np.array([True, True, False]))
+    assert found.rank.tolist() == [36, 36, 0]
+    np.testing.assert_allclose(np.nanmedian(found.squared[:2], axis=1), 35.3356, atol=1e-3)
     assert np.isnan(found.squared[1, :5]).all()
     assert np.isnan(found.squared[2]).all()
 
@@ -145,11 +67,11 @@ def test_distances_have_the_median_of_their_law_and_skip_dropped_rows():
 def test_class_distances_start_from_the_own_class():
     rng = np.random.default_rng(9)
     labels = np.repeat([0, 1], 100)
-    maps = rng.normal(size=(200, 1, 4, 4)) + 20.0 * labels[:, None, None, None]
-    maps[0] += 20.0  # looks like class 1
+    rows = rng.normal(size=(200, 1, 16)) + 20.0 * labels[:, None, None]
+    rows[0] += 20.0  # looks like class 1
     kept, fitted = np.ones((1, 200), bool), np.array([True])
-    whole = distances(maps, kept, fitted).squared[0]
-    own = distances(maps, kept, fitted, labels).squared[0]
+    whole = distances(rows, kept, fitted).squared[0]
+    own = distances(rows, kept, fitted, labels).squared[0]
     assert own.argmax() == 0
     assert (whole > whole[0]).sum() > 20
 
@@ -159,3 +81,46 @@ def test_classes_are_checked():
         check_classes(np.zeros(9, int), 10)
     with pytest.raises(ValueError, match=r"labels must give at least 20 samples a class, got 3 of"):
         check_classes(np.repeat([0, 4], [30, 3]), 33)
+
+
+def test_profiles_see_both_sides_and_each_site_by_itself():
+    rng = np.random.default_rng(10)
+    squared = rng.chisquare(20, size=(24, 500))
+    squared[:12, 0] *= 0.4  # near the centre in all filters of the first site
+    squared[:12, 1] *= 2.0
+    squared[3, 2] *= 8.0
+    found = Distances(squared, np.full(24, 20))
+    mine = profiles(found, np.repeat([0, 1], 12))
+    assert mine.rank.tolist() == [12, 12]
+    assert set(np.argsort(-mine.squared[0])[:3]) == {0, 1, 2}
+    assert not {0, 1, 2} & set(np.argsort(-mine.squared[1])[:3])
+
+
+def test_sides_are_told_by_most_filters():
+    points = np.random.default_rng(13).normal(size=(5, 100, 3)).astype(np.float32)
+    points[:, 0] *= 0.01
+    points[:, 1] *= 9.0
+    points[:4, 2], points[4, 2] = 0.0, 50.0
+    points[:, :, 2] = np.nan  # a dimension that is not used
+    points[4] = np.nan
+    assert sides(points)[:3].tolist() == ["near", "far", "near"]
+    assert set(sides(np.full((2, 4, 2), np.nan, np.float32))) == {"far"}
+
+
+def test_a_contrast_that_all_samples_vary_in_is_no_profile():
+    rng = np.random.default_rng(11)
+    squared = rng.chisquare(20, size=(24, 500)) * rng.lognormal(0, 0.6, 500)
+    squared[4, 7] *= 5.0
+    mine = profiles(Distances(squared, np.full(24, 20)), np.zeros(24, int))
+    assert mine.squared[0].argmax() == 7
+
+
+def test_profiles_skip_dropped_samples_and_empty_sites():
+    squared = np.random.default_rng(12).chisquare(5, size=(4, 60))
+    squared[0, 3] = np.nan
+    squared[3] = np.nan
+    rank = np.array([5, 5, 5, 0])
+    mine = profiles(Distances(squared, rank), np.array([0, 0, 0, 1]))
+    assert np.flatnonzero(np.isnan(mine.squared[0])).tolist() == [3]
+    assert np.isnan(mine.squared[1]).all()
+    assert mine.rank.tolist() == [3, 0]

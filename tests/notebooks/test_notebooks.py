@@ -1,19 +1,89 @@
 """Every notebook runs from top to bottom in a real kernel, and shows what it says it shows."""
 
+import re
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
+import cutaway_widgets as cw
+from cutaway_widgets._base import View
+
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").rglob("*.ipynb"))
+SLOW = ("filters", "projection_and_attribution")
+# Parts of pages rather than views of data.
+CONTROLS = {"Actions", "Choice", "Download", "Form", "Guide"}
+
+
+def table(outputs, column):
+    """The first data frame with this column that a notebook shows, its cells as text."""
+    for one in outputs:
+        html = one.get("data", {}).get("text/html", "")
+        lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in html.split("</tr>")]
+        head, *rest = [line for line in lines if line] or [[]]
+        if column in head:
+            return pd.DataFrame(rest, columns=head)
+    raise AssertionError(f"no table with {column!r}")
+
+
+def filters(outputs, _folder):
+    """The numbers that the tour of the filters prints are those its text speaks of."""
+    labels = table(outputs, "AUC with labels")
+    assert (labels["AUC with labels"].astype(float) > 0.9).all()
+    assert labels["AUC without labels"].astype(float).between(0.4, 0.65).all()
+    spoiled = table(outputs, "AUC of the screen").set_index("spoiled by")
+    assert float(spoiled["AUC of the screen"]["inverted"]) > 0.95
+    assert spoiled["samples"].tolist() == ["10", "10", "10", "10", "40"]
+    texts = " ".join(one["data"].get("text/plain", "") for one in outputs if "data" in one)
+    for result in ("FilterScreen(22", "Effect(accuracy", "OutlierGradients("):
+        assert result in texts
+    assert "FilterScreen(320" in texts or "Skipped: run" in texts
+
+
+def views(outputs, folder):
+    """The gallery's last cell wrote one file with the views in it."""
+    page = (folder / "views.html").read_text(encoding="utf-8")
+    assert page.count("<script") == 2
+    said = "".join(one["text"] for one in outputs if one.get("name") == "stdout")
+    assert re.fullmatch(r"the screen is done\nviews\.html: \d\.\d MB\n", said)
+
+
+def projection_and_attribution(outputs, _folder):
+    """Integrated gradients add up, as the text says."""
+    said = next(one["text"] for one in outputs if one.get("name") == "stdout")
+    assert float(re.search(r"largest \|delta\|: ([\d.]+) logits", said)[1]) < 0.1
+
+
+CHECKS = {one.__name__: one for one in (filters, views, projection_and_attribution)}
 
 
 def test_there_are_notebooks():
-    assert NOTEBOOKS
+    assert {one.stem for one in NOTEBOOKS} >= {"dashboard", *CHECKS}
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_stored_without_outputs():
+    for path in NOTEBOOKS:
+        cells = nbformat.read(path, as_version=4).cells
+        assert not [one for one in cells if one.get("outputs") or one.get("execution_count")]
+
+
+def test_the_gallery_shows_every_view():
+    gallery = next(one for one in NOTEBOOKS if one.stem == "views").read_text(encoding="utf-8")
+    classes = {name: getattr(cw, name) for name in cw.__all__}
+    kinds = {name for name, one in classes.items() if isinstance(one, type) and issubclass(one, View)}
+    assert len(kinds - CONTROLS) > 10
+    assert {name for name in kinds - CONTROLS if f"cw.{name}(" not in gallery} == set()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(one, marks=[pytest.mark.slow] if one.stem in SLOW else [], id=one.stem)
+        for one in NOTEBOOKS
+    ],
+)
 def test_runs_without_errors_and_shows_a_widget(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
@@ -28,3 +98,5 @@ def test_runs_without_errors_and_shows_a_widget(path, tmp_path):
     assert shown
     # What the reader of an untrusted or reopened notebook sees instead of the widget.
     assert all("\n" not in one["data"]["text/plain"] for one in shown)
+    if path.stem in CHECKS:
+        CHECKS[path.stem](outputs, tmp_path)

@@ -203,6 +203,18 @@ def test_the_table_shows_the_wanted_columns_only_and_swaps_frames():
     assert view.link.n == 2
 
 
+def test_a_table_of_its_own_takes_frames_of_any_length():
+    view = cw.Table(pd.DataFrame({"a": []}))
+    view.set_frame(pd.DataFrame({"a": [1, 2, 3]}))
+    assert (view.link.n, len(view.index)) == (3, 3)
+    view.set_frame(pd.DataFrame({"a": [1, 2]}, index=["x", "y"]))
+    assert [one["name"] for one in view._columns] == ["row", "a"]
+    assert list(view.link.index) == ["x", "y"]
+    shared = cw.Table(pd.DataFrame({"a": [1]}), link=cw.Link(Index.count(1)))
+    with pytest.raises(ValueError, match=r"frame must have as many entries as index \(1\), got 2"):
+        shared.set_frame(pd.DataFrame({"a": [1, 2]}))
+
+
 def test_the_histogram_takes_one_number_a_row():
     view = cw.Histogram([1.0, np.nan], name="loss", unit="nats")
     assert view._values.dtype == np.float32

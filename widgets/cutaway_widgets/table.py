@@ -56,11 +56,7 @@ class Table(LinkedView):
         height: int = 320,
     ) -> None:
         if link is None and index is None:
-            index = Index(frame.index.to_numpy(), str(frame.index.name or "row"))
-            if not isinstance(frame.index, pd.RangeIndex) and index.axis not in frame.columns:
-                # Otherwise nothing on the page would say which row is which.
-                frame = frame.reset_index(names=index.axis)
-                columns = [index.axis, *columns] if columns is not None else None
+            index, frame, columns = _with_ids(frame, columns)
         super().__init__(index, link, title=title, caption=caption, height=height)
         self.set_frame(
             frame, index=index, units=units, sort=sort, descending=descending, columns=columns
@@ -80,11 +76,15 @@ class Table(LinkedView):
     ) -> None:
         """Show another frame; arguments as in the constructor.
 
+        A table with a link of its own takes the rows of a frame of another length, too.
+
         Raises
         ------
         ValueError
             If the frame has not one line a row, or a named column is missing.
         """
+        if index is None and self._owns_link and len(frame) != len(self.link.index):
+            index, frame, columns = _with_ids(frame, columns)
         index = self._take_index(index)
         check.same_length("frame", len(frame), "index", len(index))
         names = [str(one) for one in frame.columns] if columns is None else list(columns)
@@ -104,6 +104,18 @@ class Table(LinkedView):
                 "caption": self.caption if caption is None else caption,
             }
         )
+
+
+def _with_ids(
+    frame: pd.DataFrame, columns: list[str] | None
+) -> tuple[Index, pd.DataFrame, list[str] | None]:
+    """Rows of a frame by its own index, which becomes the first column unless it only counts."""
+    index = Index(frame.index.to_numpy(), str(frame.index.name or "row"))
+    if not isinstance(frame.index, pd.RangeIndex) and index.axis not in frame.columns:
+        # Otherwise nothing on the page would say which row is which.
+        frame = frame.reset_index(names=index.axis)
+        columns = [index.axis, *columns] if columns is not None else None
+    return index, frame, columns
 
 
 def _column(name: str, values: "pd.Series[Any]", unit: str) -> dict[str, Any]:

@@ -26,11 +26,15 @@ SCHEMA = 2
 # Results that no lens of the list makes.
 _OTHERS = {
     "AnomalyGrowth": "cutaway.filters.overfitting",
-    "Attributions": "cutaway.causal.attribution",
-    "Effect": "cutaway.causal.ablate",
+    "Attributions": "cutaway.causal",
+    "Effect": "cutaway.causal",
     "FeatureGroups": "cutaway.merging.groups",
     "FeatureVector": "cutaway.observables.vector",
+    "FilterImpact": "cutaway.filters.overfitting",
+    "Merge": "cutaway.merging.merge",
+    "OutlierGradients": "cutaway.filters.overfitting",
     "Predictions": "cutaway.model.predict",
+    "Removal": "cutaway.filters.overfitting",
 }
 _OPTIONS = {
     "model": ("name", "checkpoint", "trust"),

@@ -260,6 +260,13 @@ class TestCompare:
         bench.compare_panel.form.send()
         assert names(bench) == ["screen and screen-3", "screen", "screen-3"]
 
+    def test_the_same_model_is_no_second_one(self, bench):
+        run(open_digits(bench), "conv1")
+        bench.compare_panel.form.send()
+        line = bench.compare_panel.form.errors["model"]
+        assert line.startswith("model must be another than the open one, got lenet5-digits")
+        assert names(bench) == ["screen"]
+
     def test_needs_layers_and_says_so(self, bench):
         open_digits(bench)
         bench.compare_panel.form.send()

@@ -94,6 +94,16 @@ def test_names_that_are_no_names_are_refused_at_the_field(bench, tmp_path, name)
     assert not (tmp_path / "cutaway-sessions").exists()
 
 
+def test_the_list_is_made_again_when_it_is_looked_at(bench):
+    other = fresh()
+    assert other.session_panel.opening.busy
+    save(bench, "later")
+    other.tabs.set_state({"value": "session"})
+    assert other.session_panel.opening.raw["session"] == "later"
+    assert not other.session_panel.opening.busy
+    other.close()
+
+
 def test_a_taken_name_is_said_at_the_field(bench):
     save(bench, "twice")
     save(bench, "twice")

@@ -29,6 +29,7 @@ class Scene:
 
     def set_data(self, data: Dataset | None, rows: Index | None = None) -> None:
         """Show other samples: those of `data`, or bare rows where the data is gone."""
+        self.close()
         self.data = data
         index = data.index if data is not None else (rows or Index.count(0))
         pictures = thumbnail_atlas(data) if data is not None and data.kind == "image" else None

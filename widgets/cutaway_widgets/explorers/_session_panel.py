@@ -81,6 +81,11 @@ class SessionPanel:
         self.opening.note = "" if names else "None saved yet."
         self.working(False)
 
+    def chosen(self, tab: str) -> None:
+        """A tab was chosen: another page may have saved a session since the list was made."""
+        if tab == "session" and not self.saving.busy:
+            self.refresh()
+
     def saved(self, name: str) -> None:
         """Say that a session was saved, and offer it."""
         self.refresh()

@@ -5,11 +5,11 @@ from cutaway_widgets.guide import Step
 TABS = {"open": "Open", "lens": "Lens", "compare": "Compare", "session": "Session"}
 START = (
     "Look inside a trained network.\n"
-    "Choose a model and data on the left and press Open, or press “Show me an example” above."
+    "Choose a model and data and press Open, or press “Show me an example”."
 )
-READY = "Pick layers on the left, choose a lens and press Run: results appear here."
+READY = "Pick layers, choose a lens and press Run: results appear here."
 _WORDS = (
-    ("Open", "Choose a model and data on the left."),
+    ("Open", "Choose a model and data."),
     ("Pick layers", "Tick one or two in the tree."),
     ("Run", "A lens looks for something in them."),
     ("Look and brush", "Pick a filter, lasso samples: all follow."),

@@ -94,6 +94,22 @@ def take_given(workspace: Workspace, policy: Policy, model: Any, data: Any) -> N
         )
 
 
+def other_than(first: Model, second: Model) -> Model:
+    """The second model.
+
+    Raises
+    ------
+    ValueError
+        If it has the weights of the first one.
+    """
+    if first.digest == second.digest:
+        raise ValueError(
+            f"model must be another than the open one, got {second.name} for both; "
+            "choose another model or checkpoint"
+        )
+    return second
+
+
 def look_over(model: Model, data: Dataset, tick: Tick) -> Opened:
     """Layers and predictions of a model on data."""
     tick(0.0, f"layers of {model.name}")
@@ -239,11 +255,23 @@ def take_over(workspace: Workspace, other: Workspace) -> None:
         workspace.wait_for(other.awaited, dict(zip(other.awaited, other.missing, strict=True)))
 
 
-def copy_named(workspace: Workspace, samples: Link) -> None:
-    """Put the selections that a person named on the page into the workspace, and no others."""
+def save_session(
+    workspace: Workspace, samples: Link, picked: tuple[str, ...], path: Path, tick: Tick
+) -> None:
+    """Save the workspace with the layers picked and the selections named on the page.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists.
+    """
+    tick(0.0, "session")
     with workspace.lock:
+        workspace.picked = picked
         workspace.selections.clear()
         workspace.selections.update(samples.named)
+        workspace.save(path)
+    tick(1.0, "saved")
 
 
 def load_session(path: Path, policy: Policy, tick: Tick) -> tuple[Workspace, Opened | None]:

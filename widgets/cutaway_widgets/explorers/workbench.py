@@ -127,22 +127,25 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
             self.results, self.progress, self.tabs, self.scene,
         )  # fmt: skip
         self.guide.on_example(self.example)
+        self.tabs.on_choice(self.session_panel.chosen)
         self.samples.on_selection(self._selected)
-        self.bar = SelectionBar(self.samples)
+        self.selection = ipywidgets.VBox(layout=ipywidgets.Layout(margin="0 8px 8px 0"))
+        self.selection.add_class("cw-bench-bar")
 
     def _page(self) -> list[Any]:
         self.head = ipywidgets.HTML(heading("Cutaway workbench"))
         self.banner = ipywidgets.HTML(layout=ipywidgets.Layout(display="none"))
         self.chosen = ipywidgets.HTML()
+        self.selection.children = [SelectionBar(self.samples), self.chosen]
         panels = (self.open_panel, self.lens_panel, self.compare_panel, self.session_panel)
         body = side_and_main(
             [self.tabs, *(one.box for one in panels), self.progress],
-            [self.bar, self.chosen, self.results.box],
+            [self.selection, self.results.box],
         )
         top = ipywidgets.VBox([self.head, self.banner])
         top.add_class("cw-bench-head")
         self._parts = (*self._parts, self.head, self.banner, self.chosen, *body.children, body, top)
-        self.bar.layout.display = "none"
+        self.selection.layout.display = "none"
         self._guide()
         return [top, self.guide, body]
 
@@ -213,7 +216,7 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
 
         def both(tick: Tick) -> tuple[Result, Result, Opened]:
             a = self._result(first, picked, values, part(tick, 0.0, 0.4))
-            model = self.open_panel.open_model(second)
+            model = work.other_than(first.model, self.open_panel.open_model(second))
             other = work.look_over(model, first.data, part(tick, 0.4, 0.6))
             b = self._result(other, picked, values, part(tick, 0.6, 1.0))
             return a, b, other
@@ -300,7 +303,7 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
         self.scene.set_data(space.data, rows or rows_of(space.results))
         self.lens_panel.set_sites(space.sites, len(self.samples.index))
         self.results.say(READY if opened is not None else START)
-        self.bar.layout.display = None if len(self.samples.index) else "none"
+        self.selection.layout.display = None if len(self.samples.index) else "none"
         self._banner(())
         if opened is not None:
             self.tabs.choose("lens")
@@ -310,15 +313,10 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
         self._selected(None)
 
     def _save(self, path: Path) -> None:
-        def save(tick: Tick) -> None:
-            with self.workspace.lock:
-                self.workspace.picked = self.lens_panel.tree.picked
-                work.copy_named(self.workspace, self.samples)
-                self.workspace.save(path)
-            tick(1.0, "saved")
-
+        picked = self.lens_panel.tree.picked
         self._begin(
-            self.session_panel.saving, f"save {path.name}", save,
+            self.session_panel.saving, f"save {path.name}",
+            lambda tick: work.save_session(self.workspace, self.samples, picked, path, tick),
             lambda _none: self.session_panel.saved(path.name),
         )  # fmt: skip
 
@@ -361,7 +359,8 @@ class Workbench(Strict, Reopens, ipywidgets.VBox):
 
     def _selected(self, selection: Selection | None) -> None:
         self.workspace.selection = selection
-        self.chosen.value = line(words.selection_text(self.scene.data, selection))
+        text = words.selection_text(self.scene.data, selection) if selection else ""
+        self.chosen.value = line(text) if text else ""
         self._guide()
 
     def _guide(self) -> None:

@@ -92,10 +92,13 @@ class Index:
         Raises
         ------
         KeyError
-            If an id is not here; names the first one and the nearest known ids.
+            If an id is not here; names the first one and some known ids.
+        ValueError
+            If `ids` is no list of ids but a table of them.
         """
         wanted = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))  # type: ignore[arg-type]
-        if len(self) and wanted.ndim == 1 and wanted.dtype.kind == self.ids.dtype.kind == "i":
+        check.n_dims("ids", wanted, 1, "one id a row")
+        if len(self) and wanted.dtype.kind == self.ids.dtype.kind == "i":
             return self._whole(wanted)
         places = self._places
         found = np.empty(len(wanted), np.int64)

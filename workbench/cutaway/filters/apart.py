@@ -6,10 +6,9 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import mannwhitneyu
 
 from cutaway.filters import evidence
-from cutaway.filters.screen import FilterScreen
+from cutaway.filters.filter_screen import FilterScreen
 
 Array: TypeAlias = NDArray[np.float64]
 _FEW = 8
@@ -97,6 +96,8 @@ def _rank_sums(inside: Array, outside: Array) -> tuple[Array, Array]:
 
 
 def _test(inside: Array, outside: Array) -> tuple[Array, Array]:
+    from scipy.stats import mannwhitneyu  # 0.5 s, only needed here
+
     m, n = inside.shape[1], outside.shape[1]
     method = "exact" if min(m, n) <= _FEW else "asymptotic"
     found = mannwhitneyu(inside, outside, axis=1, alternative="greater", method=method)

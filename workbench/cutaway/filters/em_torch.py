@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cutaway.filters import criteria, starts
+from cutaway.filters import starts
 from cutaway.filters.engines import Engine
 from cutaway.filters.samples import Array, Fit, Samples, Settings
 
@@ -37,16 +37,19 @@ class _State:
         return _State(*(getattr(self, one.name)[rows, best] for one in fields(self)))
 
 
-def engine() -> Engine:
-    """Return the engine on the first CUDA device, or on the processor where there is none."""
+def engine(host: Engine) -> Engine:
+    """Return the engine on the first CUDA device, or on the processor where there is none.
+
+    What takes one walk through the samples is left to `host`, the engine of the processor.
+    """
     on_gpu = torch.cuda.is_available()
     return Engine(
         "torch",
         threads=1,
-        robust_distances=starts.robust_distances,
+        robust_distances=host.robust_distances,
         best_fit=best_fit,
         fit_from=fit_from,
-        measure=criteria.measure,
+        measure=host.measure,
         block_scale=300.0 if on_gpu else 1.0,  # a block of 1 GB keeps a GPU busy
     )
 

@@ -91,7 +91,7 @@ def pick(name: str, d: int) -> Engine:
     if name == "torch":
         from cutaway.filters import em_torch
 
-        return em_torch.engine()
+        return em_torch.engine(pick("auto", d))
     if name == "numpy" or not numba or (name == "auto" and d > _MOST_COMPILED):
         return Engine("numpy", 1, starts.robust_distances, _best_fit, _fit_from, criteria.measure)
     from cutaway.filters import engine_numba as compiled

@@ -1,141 +1,47 @@
-"""The screen: a table of filters, a table of samples, and the links between them."""
+"""The screen: which filters set a few samples apart, and which samples those are."""
 
+import dataclasses
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cutaway.core import Index, Origin, Result, Tick, check, digest, part, silent
-from cutaway.filters import evidence, tails
+from cutaway.core import Tick, check, digest, part, silent
+from cutaway.filters import calibration, classes, evidence, reading, stability, tails
 from cutaway.filters.coordinates import prepare
+from cutaway.filters.filter_screen import FilterScreen
 from cutaway.filters.mixtures import COVARIANCES
-from cutaway.filters.picture import FilterPicture, in_plane
+from cutaway.filters.reading import Maps
 from cutaway.filters.search import Search, search_components
 
 Array: TypeAlias = NDArray[np.floating[Any]]
-PAIR_LEVEL = 0.01  # a sample hits a filter when p is below this divided by the sample count
-PAIR_HITS = 2  # hits that flag a filter: a single stray sample is none
-_CHUNK_BYTES = 64e6
+_PROFILE_WEIGHT = 0.95  # of a sample's profiles over filters, against its single filters
+_SEARCH_BYTES = 128e6  # coordinates whose mixtures are sought at once
 
 
-@runtime_checkable
-class Maps(Protocol):
-    """What the screen reads of `cutaway.Activations`."""
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What is kept of the maps: a line a filter."""
 
-    @property
-    def sites(self) -> tuple[str, ...]:
-        """Names of the captured sites."""
-
-    @property
-    def rows(self) -> Index:
-        """Ids of the samples."""
-
-    @property
-    def origin(self) -> Origin:
-        """How they were captured."""
-
-    def __getitem__(self, site: str) -> NDArray[Any]:
-        """Array of a site, samples first."""
-
-    def unit_axis(self, site: str) -> int:
-        """Axis of its units."""
+    table: pd.DataFrame
+    group: NDArray[np.int64]
+    coordinates: NDArray[np.float32]
+    kept: NDArray[np.bool_]
+    found: tails.Distances
+    cells: list[NDArray[np.float32]]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class FilterScreen(Result):
-    """Which filters set a few samples apart, and which samples those are.
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """Tails of all filters and what was taken out of the distances before."""
 
-    `rows` are the samples. The first axis of the arrays follows the lines of `filters`.
-
-    Parameters
-    ----------
-    filters : DataFrame
-        A line a filter, in the order of sites and units. ``site``, ``unit``; ``status`` (see
-        `Coordinates`); ``k`` components (0: not fitted); ``weight``, ``overlap``, ``deviance`` of
-        the minor component that the data need most (see `Minor`; NaN without one); ``minor``
-        whether it is apart and needed; ``tail`` -log10 p of the farthest sample; ``score`` the
-        second largest tail, for ranking; ``flag`` "certain", "likely" or ""; ``q`` the
-        Benjamini-Hochberg value of the conservative evidence; ``explained`` fraction of variance
-        in the coordinates; ``converged`` of the chosen mixture.
-    samples : DataFrame
-        A line a sample: ``id``, ``score`` -log10 of the combined p without a floor (for ranking),
-        ``p``, ``hits`` (filters in which the sample's p is below 0.01 / n).
-    links : DataFrame
-        A line a hit of a flagged filter, filters in order and each one's farthest sample first:
-        ``site``, ``unit``, ``id``, ``tail``, ``responsibility`` of all minor components.
-    coordinates : ndarray of shape (filters, n, d)
-        Float32, NaN where dropped.
-    assignments : ndarray of shape (filters, n)
-        Int16, component of each sample by falling weight; -1 where dropped or not fitted.
-    responsibility : ndarray of shape (filters, n)
-        Float32, probability of that component; NaN where dropped.
-    tails : ndarray of shape (filters, n)
-        Float32, -log10 p of the robust distance; NaN where dropped.
-    bics : ndarray of shape (filters, k_max)
-        BIC for 1 .. k_max components.
-    weights, means, covariances : ndarray of shape (filters, k_max, ...)
-        The chosen mixtures, NaN-padded.
-    """
-
-    filters: pd.DataFrame
-    samples: pd.DataFrame
-    links: pd.DataFrame
-    coordinates: Array
-    assignments: NDArray[np.int16]
-    responsibility: Array
-    tails: Array
-    bics: Array
-    weights: Array
-    means: Array
-    covariances: Array
-
-    schema: ClassVar[int] = 1
-
-    def place(self, site: str, unit: int) -> int:
-        """Line of a filter in `filters` and in the arrays.
-
-        Raises
-        ------
-        KeyError
-            If this screen has no such filter; names the sites and the units of the site.
-        """
-        sites = self.filters["site"].to_numpy().astype(str)
-        found = np.flatnonzero((sites == site) & (self.filters["unit"].to_numpy() == unit))
-        if len(found):
-            return int(found[0])
-        units = int((sites == site).sum())
-        if units:
-            raise KeyError(f"unit must lie in 0..{units - 1} of {site}, got {unit}; see .filters")
-        known = ", ".join(dict.fromkeys(sites.tolist()))
-        raise KeyError(f"site must be one of {known}, got {site!r}; see .filters")
-
-    def picture(self, site: str, unit: int) -> FilterPicture:
-        """One filter's samples and components in the plane of its first two coordinates."""
-        f = self.place(site, unit)
-        mixture = (self.weights[f], self.means[f], self.covariances[f])
-        return in_plane(
-            self.coordinates[f], self.assignments[f], self.responsibility[f], self.tails[f], mixture
-        )
-
-    def to_frame(self) -> pd.DataFrame:
-        """Table of the samples with their ids as the index (the filters are in `.filters`)."""
-        return self.samples.drop(columns="id").set_index(pd.Index(self.rows.ids, name="id"))
-
-    def __repr__(self) -> str:
-        flags = self.filters["flag"].to_numpy().astype(str)
-        return (
-            f"FilterScreen({len(flags)} filters, {int((flags == 'certain').sum())} certain, "
-            f"{int((flags == 'likely').sum())} likely; {len(self.rows)} samples; "
-            f"{self.origin.caption()})"
-        )
-
-    def _repr_html_(self) -> str:
-        top = self.filters.sort_values("score", ascending=False).head(5)
-        return f"<div><p>{self!r}</p>{top.to_html(index=False, border=0)}</div>"
+    gain: Array
+    shape: Array
+    sharp: Array
+    strict: Array
 
 
 def screen_filters(
@@ -159,7 +65,7 @@ def screen_filters(
     n_dims : int
         PCA coordinates a filter for the mixtures; 2 is the paper's setting and misses more.
     k_max : int
-        Most components tried.
+        Most components tried; all of 1 .. k_max are.
     criterion : {"bic", "ch"}
         "bic": the smallest number of components within 2 of the least BIC. "ch": the paper's,
         the largest Calinski-Harabasz index over 2 .. k_max; it never chooses one component.
@@ -169,9 +75,10 @@ def screen_filters(
         Components of at most this weight are minor, 0 to 0.5.
     labels : array_like of shape (n,), optional
         Classes as whole numbers. Tails are then measured from the bulk of the sample's own class,
-        which is what finds wrong labels; the mixtures stay as they are.
+        and samples are ranked by how badly their label fits their maps, which is what finds wrong
+        labels; the mixtures stay as they are.
     seed : int
-        Of the starts of EM.
+        Of the starts of EM, of the half-samples, and of the landmarks of the class fit.
     tick : Tick
         Progress.
 
@@ -189,14 +96,15 @@ def screen_filters(
 
     Notes
     -----
-    Two looks at every filter. The picture: PCA and a Gaussian mixture [1]_, whose minor component
+    Three looks at every filter. The picture: PCA and a Gaussian mixture [1]_, whose minor component
     (weight <= tau) explains a group of odd samples; ``minor`` in the table. The ranking: robust
-    distance in the whole map, averaged to 4 x 4 pixels, divided by the contrast that the sample
-    shares across filters (given 8 filters and 128 directions, and no labels), and calibrated on
-    the filter's own bulk. A filter is flagged when two samples have p < 0.01 / n: "likely" by an
-    exponential tail, "certain" if a power-law tail agrees. On real maps, which are curved
-    continua, "likely" is common and only "certain" has a believable false-alarm rate. Without
-    `labels` the screen is blind to wrong labels.
+    distance in the whole map (see `described`), divided by the contrast that the sample shares
+    across filters (given 8 filters and 128 directions) as far as the filter follows it, and
+    calibrated on the filter's own bulk, with the bend of the tail learnt from all filters of the
+    site. The flag: two samples with p < 0.01 / n make a filter "likely", and "certain" if a
+    power-law tail agrees. Samples are ranked by the profile of their distances over the filters of
+    each site (weight 0.95) and by single filters. Without `labels` the screen is blind to wrong
+    labels.
 
     References
     ----------
@@ -206,21 +114,19 @@ def screen_filters(
     begun = time.perf_counter()
     _check_maps(acts)
     _check(n_dims, k_max, criterion, covariance, tau)
-    classes = None if labels is None else _classes(labels, len(acts.rows))
-    table, coordinates, found = _read(acts, n_dims, classes, part(tick, 0.0, 0.3))
+    given = None if labels is None else _classes(labels, len(acts.rows))
+    seen = _read(acts, n_dims, given, part(tick, 0.0, 0.4))
     options = {"n_dims": n_dims, "k_max": k_max, "criterion": criterion,
                "covariance": covariance, "tau": tau}  # fmt: skip
-    mixtures = search_components(
-        coordinates, k_max=k_max, criterion=criterion, covariance=covariance, tau=tau, seed=seed,
-        tick=part(tick, 0.3, 0.9),
-    )  # fmt: skip
-    relative = tails.without_gain(found) if classes is None else found
-    sharp, strict = tails.calibrated(relative, part(tick, 0.9, 0.98))
-    tick(0.98, "ranking filters and samples")
-    marked = _mark(table, mixtures, sharp, strict)
-    score, p = evidence.combine_samples(sharp)
-    hits = np.nansum(sharp > _level(sharp)[:, None], axis=0)
-    parameters = options | {"labels": None if classes is None else digest.of_arrays({"": classes})}
+    search = {name: value for name, value in options.items() if name != "n_dims"}
+    mixtures = _mixtures(seen.coordinates, search | {"seed": seed}, part(tick, 0.4, 0.85))
+    ranked = _rank(seen, part(tick, 0.85, 0.92))
+    table = _mark(seen.table, mixtures, ranked, k_max)
+    table["stability"] = _stability(
+        acts, seen, ranked, table, labels=given, seed=seed, tick=part(tick, 0.92, 0.96)
+    )
+    samples = _samples(acts, seen, ranked, labels=given, seed=seed, tick=part(tick, 0.96, 1.0))
+    parameters = options | {"labels": None if given is None else digest.of_arrays({"": given})}
     origin = replace(
         acts.origin, function="screen_filters", parameters=parameters, seed=seed,
         site=",".join(acts.sites), rows=acts.rows.digest,
@@ -228,20 +134,16 @@ def screen_filters(
     screen = FilterScreen(
         rows=acts.rows,
         origin=origin.after(time.perf_counter() - begun),
-        filters=marked,
-        samples=pd.DataFrame({"id": acts.rows.ids, "score": score, "p": p, "hits": hits}),
-        links=_links(marked, sharp, mixtures.minor_responsibility, acts.rows.ids),
-        coordinates=coordinates.astype(np.float32),
-        assignments=mixtures.assignments,
-        responsibility=mixtures.responsibility.astype(np.float32),
-        tails=sharp.astype(np.float32),
-        bics=mixtures.bics,
-        weights=mixtures.weights,
-        means=mixtures.means,
-        covariances=mixtures.covariances,
-    )
+        filters=table,
+        samples=samples,
+        links=_links(table, ranked.sharp, mixtures.minor_responsibility, acts.rows.ids),
+        coordinates=seen.coordinates,
+        tails=ranked.sharp,
+        **{name: getattr(mixtures, name) for name in
+           ("assignments", "responsibility", "bics", "weights", "means", "covariances")},
+    )  # fmt: skip
     tick(1.0, "screened")
-    return screen
+    return screen if given is None else _with_purity(screen, given)
 
 
 def _check_maps(acts: object) -> None:
@@ -273,52 +175,74 @@ def _classes(labels: ArrayLike, n: int) -> NDArray[np.int64]:
     return given.astype(np.int64)
 
 
-def _read(
-    acts: Maps, n_dims: int, classes: NDArray[np.int64] | None, tick: Tick
-) -> tuple[pd.DataFrame, NDArray[np.float64], tails.Distances]:
-    """Status table, coordinates and distances of all filters, a chunk of maps at a time."""
-    lines, values, squared, ranks = [], [], [], []
-    for fraction, site, first, maps in _chunks(acts):
-        tick(fraction, f"reading {site}")
-        some = prepare(maps, n_dims=n_dims)
-        far = tails.distances(maps, some.kept, some.fitted, classes)
-        values.append(some.values)
+def _read(acts: Maps, n_dims: int, labels: NDArray[np.int64] | None, tick: Tick) -> _Read:
+    """Status, coordinates and distances of all filters, a group of maps at a time."""
+    lines, numbers, values, kept, squared, ranks = [], [], [], [], [], []
+    cells: list[list[NDArray[np.float32]]] = [[] for _ in acts.sites]
+    for one in reading.groups(acts, tick):
+        reduced = prepare(one.small, n_dims=n_dims)
+        heard = part(tick, (one.span[0] + one.span[1]) / 2, one.span[1])
+        far = tails.distances(one.rows, reduced.kept, reduced.fitted, labels, heard)
+        values.append(np.asarray(reduced.values, dtype=np.float32))
+        kept.append(reduced.kept)
         squared.append(far.squared)
         ranks.append(far.rank)
-        units = np.arange(first, first + maps.shape[1])
-        lines.append(pd.DataFrame({"site": site, "unit": units, "status": some.status,
-                                   "explained": some.explained}))  # fmt: skip
-    table = pd.concat(lines, ignore_index=True)
-    found = tails.Distances(np.concatenate(squared), np.concatenate(ranks))
-    return table, np.concatenate(values), found
+        numbers.append(np.full(len(one.units), one.number))
+        lines.append(pd.DataFrame({"site": one.site, "unit": one.units, "status": reduced.status,
+                                   "explained": reduced.explained}))  # fmt: skip
+        if labels is not None:
+            units = acts[one.site].shape[acts.unit_axis(one.site)]
+            cells[one.number].append(classes.site_cells(one.small, units))
+    return _Read(
+        pd.concat(lines, ignore_index=True),
+        np.concatenate(numbers),
+        np.concatenate(values),
+        np.concatenate(kept),
+        tails.Distances(np.concatenate(squared), np.concatenate(ranks)),
+        [np.concatenate(one, axis=1) for one in cells if one],
+    )
 
 
-def _chunks(acts: Maps) -> Iterator[tuple[float, str, int, NDArray[Any]]]:
-    """Progress, site, first unit and maps (n, some units, ...) of pieces of bounded memory."""
-    for s, site in enumerate(acts.sites):
-        # Not acts.units: flat positions would be averaged along rows, not in squares.
-        maps = np.moveaxis(acts[site], acts.unit_axis(site), 1)
-        units = maps.shape[1]
-        each = 8.0 * maps.size / max(units, 1)
-        # A chunk of at most 16,000 maps takes well under 0.2 s, the pace of the tick.
-        size = max(1, min(int(_CHUNK_BYTES / max(each, 1.0)), 16_000 // max(len(maps), 1)))
-        for first in range(0, units, size):
-            fraction = (s + first / units) / len(acts.sites)
-            yield fraction, site, first, maps[:, first : first + size]
+def _mixtures(coordinates: NDArray[np.float32], options: dict[str, Any], tick: Tick) -> Search:
+    """Chosen mixtures of all filters, sought for so many at once as fit in memory."""
+    filters, n, d = coordinates.shape
+    size = max(1, int(_SEARCH_BYTES / (8.0 * max(n * d, 1))))
+    found = []
+    for first in range(0, filters, size):
+        some = coordinates[first : first + size].astype(np.float64)
+        span = first / filters, min(first + size, filters) / filters
+        one = search_components(some, **options, tick=part(tick, *span))
+        halved = {name: getattr(one, name).astype(np.float32)
+                  for name in ("responsibility", "minor_responsibility")}  # fmt: skip
+        found.append(replace(one, **halved))
+    return Search(
+        **{
+            one.name: np.concatenate([getattr(some, one.name) for some in found])
+            for one in dataclasses.fields(Search)
+        }
+    )
 
 
-def _level(tail: Array) -> Array:
-    """(filters,) tail beyond which a sample hits the filter."""
-    return np.asarray(np.log10(np.maximum(np.isfinite(tail).sum(axis=1), 1) / PAIR_LEVEL))
+def _rank(seen: _Read, tick: Tick) -> _Ranked:
+    """Tails of all filters, without the contrast that a sample shares across them."""
+    relative = tails.without_gain(seen.found)
+    rank, squared = seen.found.rank, relative.squared
+    shape = calibration.shapes(squared, rank, seen.group, part(tick, 0.0, 0.5))
+    sharp, strict = calibration.calibrated(squared, rank, shape, part(tick, 0.5, 1.0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gain = np.where(squared > 0, seen.found.squared / squared, 1.0)
+    return _Ranked(gain, shape, sharp, strict)
 
 
-def _mark(
-    table: pd.DataFrame, mixtures: Search, sharp: tails.Array, strict: tails.Array
-) -> pd.DataFrame:
+def _mark(table: pd.DataFrame, mixtures: Search, ranked: _Ranked, k_max: int) -> pd.DataFrame:
     """Return the table of filters with the mixtures' and the tails' columns."""
-    likely = (sharp > _level(sharp)[:, None]).sum(axis=1) >= PAIR_HITS
-    certain = (strict > _level(strict)[:, None]).sum(axis=1) >= PAIR_HITS
-    largest = np.where(np.isfinite(sharp), sharp, -np.inf).max(axis=1)
+    likely, certain = (
+        evidence.hits(one).sum(axis=1) >= evidence.PAIR_HITS
+        for one in (ranked.sharp, ranked.strict)
+    )
+    largest = np.where(np.isfinite(ranked.sharp), ranked.sharp, -np.inf).max(
+        axis=1, initial=-np.inf
+    )
     return pd.DataFrame(
         {
             "site": table["site"],
@@ -329,31 +253,100 @@ def _mark(
             "overlap": mixtures.overlap,
             "deviance": mixtures.deviance,
             "minor": mixtures.evident,
-            "tail": np.where(np.isfinite(largest), largest, np.nan),
-            "score": evidence.second_largest(sharp),
+            "tail": np.where(np.isfinite(largest), largest, np.nan).astype(np.float64),
+            "score": evidence.second_largest(ranked.sharp),
             "flag": np.select([certain & likely, likely], ["certain", "likely"], ""),
-            "q": evidence.benjamini_hochberg(evidence.pair_p(strict)),
+            "q": evidence.benjamini_hochberg(evidence.pair_p(ranked.sharp)),
             "explained": table["explained"],
             "converged": mixtures.converged,
+            "at_limit": (mixtures.k == k_max) & (k_max > 1),
+            "shape": ranked.shape,
+            "stability": np.nan,
+            "purity": np.nan,
         }
     )
 
 
+def _stability(
+    acts: Maps,
+    seen: _Read,
+    ranked: _Ranked,
+    table: pd.DataFrame,
+    *,
+    labels: NDArray[np.int64] | None,
+    seed: int,
+    tick: Tick,
+) -> Array:
+    """Stability of the flagged filters, whose maps are read once more; NaN for the others."""
+    found = np.full(len(table), np.nan)
+    flagged = np.flatnonzero(table["flag"].to_numpy().astype(str) != "")
+    hits = evidence.hits(ranked.sharp)
+    for i, f in enumerate(flagged):
+        at = np.flatnonzero(seen.kept[f])
+        site, unit = str(table["site"].iloc[f]), table["unit"].to_numpy()[[f]]
+        _, rows = reading.read(acts, site, unit)
+        halves = stability.half_samples(len(at), seed)
+        found[f] = stability.found_again(
+            rows[at, 0], ranked.gain[f, at], hits[f, at], shape=float(ranked.shape[f]),
+            halves=halves, labels=None if labels is None else labels[at],
+            tick=part(tick, i / len(flagged), (i + 1) / len(flagged)),
+        )  # fmt: skip
+    return found
+
+
+def _samples(
+    acts: Maps,
+    seen: _Read,
+    ranked: _Ranked,
+    *,
+    labels: NDArray[np.int64] | None,
+    seed: int,
+    tick: Tick,
+) -> pd.DataFrame:
+    """Table of the samples."""
+    tick(0.0, "ranking samples")
+    hits = evidence.hits(ranked.sharp).sum(axis=0)
+    if labels is not None:
+        margin, best = classes.fitting_classes(seen.cells, labels, seed, tick)
+        badly = classes.label_tails(margin)
+        p_label = np.maximum(10.0**-badly, 1e-16)
+        return pd.DataFrame({"id": acts.rows.ids, "score": badly, "p": p_label, "hits": hits,
+                             "side": "", "fits": best})  # fmt: skip
+    profile = tails.profiles(seen.found, seen.group)
+    shape = calibration.shapes(profile.squared, profile.rank, np.arange(len(profile.rank)))
+    dense, _ = calibration.calibrated(profile.squared, profile.rank, shape)
+    both = np.stack([evidence.combine_samples(one)[0] for one in (ranked.sharp, dense)])
+    score, p = evidence.combine_samples(both, np.array([1.0 - _PROFILE_WEIGHT, _PROFILE_WEIGHT]))
+    side = tails.sides(seen.coordinates)
+    return pd.DataFrame({"id": acts.rows.ids, "score": score, "p": p, "hits": hits,
+                         "side": np.where(p < evidence.PAIR_LEVEL, side, "")})  # fmt: skip
+
+
 def _links(table: pd.DataFrame, sharp: Array, minor: Array, ids: NDArray[Any]) -> pd.DataFrame:
     """Hits of flagged filters, each filter's farthest sample first."""
-    level = _level(sharp)
+    hits = evidence.hits(sharp)
     flagged = np.flatnonzero(table["flag"].to_numpy().astype(str) != "")
     pairs: list[tuple[int, int]] = []
     for f in flagged:
         order = np.argsort(-np.nan_to_num(sharp[f]), kind="stable")
-        pairs += [(int(f), int(i)) for i in order[: int((sharp[f] > level[f]).sum())]]
+        pairs += [(int(f), int(i)) for i in order[: int(hits[f].sum())]]
     filters, samples = np.array(pairs, np.int64).reshape(-1, 2).T
     return pd.DataFrame(
         {
             "site": table["site"].to_numpy().astype(str)[filters],
             "unit": table["unit"].to_numpy()[filters],
             "id": ids[samples],
-            "tail": sharp[filters, samples],
-            "responsibility": minor[filters, samples],
+            "tail": sharp[filters, samples].astype(np.float64),
+            "responsibility": minor[filters, samples].astype(np.float64),
         }
     )
+
+
+def _with_purity(screen: FilterScreen, labels: NDArray[np.int64]) -> FilterScreen:
+    """Return the screen with the purity of the flagged filters' hits."""
+    found = classes.class_purity(screen, labels)
+    table = screen.filters.copy()
+    places = [screen.place(site, unit) for site, unit in zip(found["site"], found["unit"],
+                                                              strict=True)]  # fmt: skip
+    table.loc[places, "purity"] = found["purity"].to_numpy()
+    return replace(screen, filters=table)

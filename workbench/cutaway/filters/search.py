@@ -1,5 +1,6 @@
 """The number of components of every filter, and the mixture chosen for it."""
 
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -111,6 +112,23 @@ def search_components(
         for i, _ in enumerate(done):
             tick(i / len(blocks), "fitting mixtures")
     return found
+
+
+def compile_ahead(dims: Iterable[int] = (1, 2, 4)) -> None:
+    """Compile the search for these dimensions and keep it on disk: no first screen waits for it.
+
+    Parameters
+    ----------
+    dims : iterable of int
+        Dimensions; each takes about 15 s once, and a second when it lies on disk already. Nothing
+        is to be done where numba is not installed.
+    """
+    rng = np.random.default_rng(0)
+    for d in dims:
+        search_components(
+            rng.normal(size=(1, 40, d)),
+            k_max=2, criterion="bic", covariance="full", tau=0.05, seed=0,
+        )  # fmt: skip
 
 
 def choose_k(bics: Array, chs: Array, criterion: str) -> NDArray[np.int64]:

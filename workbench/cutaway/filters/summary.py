@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cutaway.core import check
-from cutaway.filters.screen import FilterScreen
+from cutaway.filters.filter_screen import FilterScreen
 
 
 def summary(screen: FilterScreen, site: str, unit: int, labels: ArrayLike | None = None) -> str:

@@ -1,7 +1,6 @@
-"""How far in its filter's tail each sample lies, calibrated on the filter's own bulk.
+"""How far each sample lies from the bulk of each filter's whole maps.
 
-Notation: t² squared robust distance, u = -log10 P(chi² > t²) its surprise under a Gaussian bulk,
-S the fraction of samples at least as far. Tails are -log10 p: 3 is one in a thousand.
+Notation: n samples, p numbers that describe a map, d² squared robust distance.
 """
 
 from dataclasses import dataclass
@@ -11,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutaway.core import Tick, check, silent
-from cutaway.filters.coordinates import pooled
 from cutaway.filters.robust import bulk_distances, whitened
 
 Array: TypeAlias = NDArray[np.float64]
-POOL = 4  # maps are averaged to 4 x 4 for the distance: 16 directions at most
 GAIN_FILTERS = 8  # among fewer, the median over filters follows single filters
 GAIN_DIRECTIONS = 128  # ranks added up: the gain's relative error is about sqrt(pi / this) = 0.16
 CLASS_SAMPLES = 20  # smallest class whose own bulk can be estimated
-_FROM, _TO = 0.50, 0.97  # quantiles of the bulk that the lines are fitted on
+PROFILE_DIRECTIONS = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,42 +36,64 @@ class Distances:
 
 
 def distances(
-    maps: NDArray[np.generic],
+    rows: Array,
     kept: NDArray[np.bool_],
     fitted: NDArray[np.bool_],
     labels: NDArray[np.int64] | None = None,
+    tick: Tick = silent,
 ) -> Distances:
-    """Squared distances of all samples from the bulk of each filter's whole pooled maps.
+    """Squared distances of all samples from the bulk of each filter's whole maps.
 
     Parameters
     ----------
-    maps : array of shape (n, filters, ...)
-        Feature maps.
+    rows : ndarray of shape (n, filters, p)
+        What describes a map (see `described`).
     kept : ndarray of shape (filters, n)
         Finite rows.
     fitted : ndarray of shape (filters,)
         Filters to use.
     labels : ndarray of shape (n,), optional
         Classes: the bulk is then that of the sample's own class.
+    tick : Tick
+        Progress.
 
     Returns
     -------
     Distances
         Class-conditional where `labels` are given.
     """
-    pixels = pooled(maps, POOL)
     squared = np.full(kept.shape, np.nan)
     rank = np.zeros(len(kept), np.int64)
     for f in np.flatnonzero(fitted):
-        rows = np.flatnonzero(kept[f])
-        white = whitened(pixels[rows, f])
-        rank[f] = white.shape[1]
-        groups = np.zeros(len(rows), np.int64) if labels is None else labels[rows]
-        for group in np.unique(groups):
-            inside = groups == group
-            squared[f, rows[inside]] = _own_bulk(white[inside], labels is not None)
+        tick(f / len(kept), "measuring distances")
+        at = np.flatnonzero(kept[f])
+        classes = None if labels is None else labels[at]
+        squared[f, at], rank[f] = one_filter(rows[at, f], classes)
     with np.errstate(invalid="ignore"):
-        return Distances(squared * _chi2_median(rank)[:, None], rank)
+        return Distances(squared * chi2_median(rank)[:, None], rank)
+
+
+def one_filter(rows: Array, labels: NDArray[np.int64] | None = None) -> tuple[Array, int]:
+    """Squared distances (n,) of one filter's rows over their median, and their rank.
+
+    Notes
+    -----
+    Within classes, the rows less their class's mean are whitened together, so that a class needs
+    no more samples than directions; then every class has its own bulk, and its own median.
+    """
+    if labels is None:
+        white = whitened(rows)
+        return _over_median(bulk_distances(white)), white.shape[1]
+    groups = [np.flatnonzero(labels == one) for one in np.unique(labels)]
+    centred = rows.copy()
+    for group in groups:
+        centred[group] -= np.median(rows[group], axis=0)
+    most = max(1, min(len(group) for group in groups) // 5)
+    white = whitened(centred, most=most)
+    squared = np.zeros(len(rows))
+    for group in groups:
+        squared[group] = _over_median(bulk_distances(white[group]))
+    return squared, white.shape[1]
 
 
 def check_classes(labels: NDArray[np.int64], n: int) -> None:
@@ -89,110 +108,113 @@ def check_classes(labels: NDArray[np.int64], n: int) -> None:
         )
 
 
+def log_gain(found: Distances) -> Array | None:
+    """(n,) log of the factor that a sample's squared distances share, 0 for the middle sample.
+
+    The median over filters of the log distance; None with fewer than 8 filters or 128 directions
+    in all, whose error would itself make tails (a median of chi² variables varies by a fraction of
+    about sqrt(pi / directions)).
+    """
+    used = found.rank > 0
+    if used.sum() < GAIN_FILTERS or found.rank.sum() < GAIN_DIRECTIONS:
+        return None
+    relative = _log(found.squared[used] / chi2_median(found.rank[used])[:, None])
+    present = np.isfinite(relative).any(axis=0)
+    gain = np.zeros(relative.shape[1])
+    gain[present] = np.nanmedian(relative[:, present], axis=0)
+    return np.asarray(gain - np.median(gain[present]))
+
+
 def without_gain(found: Distances) -> Distances:
     """Distances with the contrast that a sample shares across filters divided out.
 
     A bright image lies far out in every filter, and that says nothing about one filter. So each
-    sample's squared distances are divided by their median over filters. With fewer than 8 filters
-    or 128 directions in all, the error of that median would itself make tails (a median of chi²
-    variables varies by a fraction of about sqrt(pi / directions)): the distances stay.
+    filter's squared distances are divided by the shared factor (see `log_gain`) to the power with
+    which this filter follows it: the slope, in 0..1, of its log distances on the log gain over the
+    middle 90 % of the samples. Where there is no shared contrast the slope is near 0 and little
+    changes. Without a gain the distances stay.
     """
-    used = found.rank > 0
-    if used.sum() < GAIN_FILTERS or found.rank.sum() < GAIN_DIRECTIONS:
+    gain = log_gain(found)
+    if gain is None:
         return found
-    relative = found.squared[used] / _chi2_median(found.rank[used])[:, None]
-    present = np.isfinite(relative).any(axis=0)
-    gain = np.ones(relative.shape[1])
-    gain[present] = np.nanmedian(relative[:, present], axis=0)
-    return Distances(found.squared / np.where(gain > 0, gain, 1.0), found.rank)
+    low, high = np.quantile(gain, [0.05, 0.95])
+    middle = (gain > low) & (gain < high)
+    centred = gain - gain[middle].mean() if middle.any() else gain
+    relative = found.squared.copy()
+    for f in np.flatnonzero(found.rank > 0):
+        logs = _log(found.squared[f])
+        at = middle & np.isfinite(logs)
+        weight = float(centred[at] @ centred[at])
+        slope = float(centred[at] @ (logs[at] - logs[at].mean())) / weight if weight > 0 else 0.0
+        relative[f] *= np.exp(-np.clip(slope, 0.0, 1.0) * gain)
+    return Distances(relative, found.rank)
 
 
-def calibrated(found: Distances, tick: Tick = silent) -> tuple[Array, Array]:
-    """Two tails a filter and sample, both -log10 p: the sharp one, and the conservative one.
+def profiles(found: Distances, group: NDArray[np.int64]) -> Distances:
+    """Distances of samples by the profile of their distances over a site's filters; a line a site.
 
     Parameters
     ----------
     found : Distances
-        Squared distances.
-    tick : Tick
-        Progress.
+        With the gain in them.
+    group : ndarray of shape (filters,)
+        Number of each filter's site, counting from 0.
 
     Returns
     -------
-    sharp, strict : ndarray of shape (filters, n)
-        Up to the filter's median both are the empirical -log10 S. Beyond it, sharp follows the
-        line -log10 S = a + b u, fitted on the 50-97 % quantiles: right for tails of Gaussian to
-        exponential decay. Strict is the smaller of that and of a line in log t², a power law: it
-        holds for heavy tails too and misses weak outliers. NaN where the distance is.
-    """
-    sharp = np.full(found.squared.shape, np.nan)
-    strict = sharp.copy()
-    for f in np.flatnonzero(found.rank > 0):
-        tick(f / len(found.rank), "calibrating tails")
-        rows = np.flatnonzero(np.isfinite(found.squared[f]))
-        squared = found.squared[f, rows]
-        survival = _survival(squared)
-        empirical = -np.log10(survival)
-        bulk = (survival < 1.0 - _FROM) & (survival > 1.0 - _TO)
-        surprise = chi2_surprise(squared, int(found.rank[f]))
-        one = _extended(surprise, empirical, bulk)
-        power = _extended(np.log(np.maximum(squared, 1e-300)), empirical, bulk)
-        sharp[f, rows], strict[f, rows] = one, np.minimum(one, power)
-    return sharp, strict
-
-
-def chi2_surprise(squared: Array, rank: int) -> Array:
-    """-log10 P(chi² with `rank` degrees of freedom > `squared`), finite for any finite distance.
+    Distances
+        One line a site; a sample that some filter dropped has none there.
 
     Notes
     -----
-    Where the upper incomplete gamma function underflows, its asymptotic series is used
-    (DLMF 8.11.2), whose first omitted term is far below 1e-6 there for the ranks in use.
+    The logs of a sample's distances are one row, whitened along at most 32 directions. An inverted
+    image is far out in all filters, a faint one near the centre in all of them: both are far from
+    the bulk of such rows, so this distance has two sides where a single filter's has one. A
+    contrast that all samples vary in is one direction among many.
     """
-    from scipy.special import gammaincc, gammaln  # 0.1 s, only needed here
-
-    shape, z = rank / 2.0, np.maximum(squared, 0.0) / 2.0
-    upper = gammaincc(shape, z)
-    far = upper < 1e-280
-    surprise = -np.log10(np.where(far, 1.0, upper))
-    big = z[far]
-    series = 1.0 + (shape - 1.0) / big * (1.0 + (shape - 2.0) / big * (1.0 + (shape - 3.0) / big))
-    logs = (shape - 1.0) * np.log(big) - big - gammaln(shape) + np.log(series)
-    surprise[far] = -logs / np.log(10.0)
-    return np.asarray(surprise + 0.0)  # no negative zero
-
-
-def _own_bulk(white: Array, within_class: bool) -> Array:
-    """Squared distances over their median; a class is centred and whitened by itself first."""
-    squared = bulk_distances(whitened(white) if within_class else white)
-    middle = float(np.median(squared))
-    return squared / middle if middle > 0 else np.zeros(len(white))
+    sites = int(group.max()) + 1 if len(group) else 0
+    squared = np.full((sites, found.squared.shape[1]), np.nan)
+    rank = np.zeros(sites, np.int64)
+    for site in range(sites):
+        logs = _log(found.squared[(group == site) & (found.rank > 0)]).T
+        if not logs.shape[1]:
+            continue
+        at = np.flatnonzero(np.isfinite(logs).all(axis=1))
+        most = max(1, min(PROFILE_DIRECTIONS, len(at) // 9))
+        if len(at) > 2:
+            white = whitened(logs[at], most=most)
+            squared[site, at], rank[site] = _over_median(bulk_distances(white)), white.shape[1]
+    with np.errstate(invalid="ignore"):
+        return Distances(squared * chi2_median(rank)[:, None], rank)
 
 
-def _chi2_median(rank: NDArray[np.int64]) -> Array:
+def chi2_median(rank: NDArray[np.int64]) -> Array:
     """Median of chi² by degrees of freedom (exact to 1e-9 through the inverse gamma function)."""
     from scipy.special import gammaincinv  # 0.1 s, only needed here
 
     return np.asarray(2.0 * gammaincinv(np.maximum(rank, 1) / 2.0, 0.5))
 
 
-def _survival(values: Array) -> Array:
-    """Fraction of the values at least as large, ties shared: never 0 and never 1."""
-    ordered = np.sort(values)
-    below = np.searchsorted(ordered, values, side="left")
-    upto = np.searchsorted(ordered, values, side="right")
-    return np.asarray(1.0 - (below + upto) / (2.0 * len(values)))
+def _over_median(squared: Array) -> Array:
+    middle = float(np.median(squared)) if len(squared) else 0.0
+    return squared / middle if middle > 0 else np.zeros(len(squared))
 
 
-def _extended(scale: Array, empirical: Array, bulk: NDArray[np.bool_]) -> Array:
-    """Empirical tails up to the median, their straight line on `scale` beyond it."""
-    at, level = scale[bulk], empirical[bulk]
-    spread = at - at.mean() if at.size else at
-    weight = float(spread @ spread)
-    # Ties (a filter silent on most samples) leave no line to extend.
-    slope = float(spread @ level) / weight if weight > 1e-12 else 0.0
-    if slope <= 0.0:
-        return empirical
-    middle = -np.log10(1.0 - _FROM)
-    line = level.mean() + slope * (scale - at.mean())
-    return np.where(empirical <= middle, empirical, np.maximum(line, middle))
+def _log(squared: Array) -> Array:
+    """Log with a floor of e^-20: at distance 0 a sample is the centre itself."""
+    return np.asarray(np.log(np.maximum(squared, 2e-9)))
+
+
+def sides(coordinates: NDArray[np.float32]) -> NDArray[np.str_]:
+    """(n,) "near" where a sample lies nearer the centre than the middle one in most filters.
+
+    Else "far". `coordinates` are (filters, n, d): what the pictures show, not the whole maps, in
+    which a faint picture is as far out as a glaring one.
+    """
+    used = np.flatnonzero(np.isfinite(coordinates).any(axis=(1, 2)))
+    nearer = np.zeros(coordinates.shape[1], np.int64)
+    for f in used:
+        present = np.isfinite(coordinates[f]).any(axis=1)
+        squared = np.nansum(coordinates[f].astype(np.float64) ** 2, axis=1)
+        nearer += present & (squared < np.median(squared[present]))
+    return np.where(nearer * 2 > len(used), "near", "far")

@@ -54,9 +54,11 @@ export class Painter {
     return this.gl && !this.lost && this.asked !== "pixels" ? "webgl" : "pixels";
   }
 
-  /** Leave the sheet beneath empty. */
+  /** Leave the sheet beneath empty; whoever copies all sheets of the view must find nothing there. */
   clear() {
-    if (this.el) this.el.style.visibility = "hidden";
+    if (!this.el || this.el.style.visibility === "hidden") return;
+    this.el.style.visibility = "hidden";
+    this.gl?.wipe();
   }
 
   /**

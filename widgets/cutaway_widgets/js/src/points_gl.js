@@ -71,6 +71,14 @@ export class GlPoints {
     this.kept = keep(this.gl);
   }
 
+  /** Nothing drawn. */
+  wipe() {
+    const { gl } = this;
+    gl.disable(gl.SCISSOR_TEST);
+    gl.clearColor(0, 0, 0, 0);
+    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+  }
+
   /** @param {Cloud} cloud */
   send(cloud) {
     const { gl } = this;
@@ -124,9 +132,7 @@ export class GlPoints {
     const [plain, picked] = rimOf(cloud.radius).map((one) => one * ratio);
     const size = 2 * Math.ceil(radius + Math.max(plain, picked) / 2 + 0.5) + 1;
     gl.viewport(0, 0, gl.canvas.width, gl.canvas.height);
-    gl.disable(gl.SCISSOR_TEST);
-    gl.clearColor(0, 0, 0, 0);
-    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    this.wipe();
     gl.enable(gl.SCISSOR_TEST);
     const low = height - area.top - area.height;
     const device = (/** @type {number} */ one) => Math.round(one * ratio);

@@ -273,6 +273,7 @@ export async function tokenText({ model, el, signal }) {
   let wide = 0;
   const sizes = new ResizeObserver(() => {
     if (port.clientWidth === wide) return;
+    if (!wide) restyle(); // hosts draw it before it is in the page, where no theme can be read
     wide = port.clientWidth;
     arrange();
   });

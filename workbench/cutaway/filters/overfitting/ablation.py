@@ -14,7 +14,7 @@ from cutaway.causal.ablate import two_sided_p
 from cutaway.causal.means import with_means
 from cutaway.core import Index, Origin, Result, Tick, check, part, silent
 from cutaway.data import Dataset
-from cutaway.filters.screen import FilterScreen
+from cutaway.filters.filter_screen import FilterScreen
 from cutaway.model import Edit, Mean, Model, Zero
 from cutaway.model.edit import sites_of
 from cutaway.model.hooks import evaluating
