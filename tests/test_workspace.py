@@ -56,6 +56,24 @@ def test_kept_computes_once_and_keeps_nothing_that_failed():
     assert workspace.kept("capture", {"site": "b"}, make) == 3
 
 
+def test_sixteen_computations_are_kept_the_ones_used_last():
+    workspace = ct.Workspace()
+    made = []
+
+    def of(number):
+        return workspace.kept("screen", {"layer": number}, lambda: made.append(number) or number)
+
+    for number in range(16):
+        of(number)
+    assert of(0) == 0  # used again: now the oldest is 1
+    of(16)
+    assert made == list(range(17))
+    of(0)
+    assert made == list(range(17))
+    of(1)
+    assert made == [*range(17), 1]
+
+
 @pytest.mark.parametrize("slot", ["model", "data"])
 def test_another_model_or_data_set_ends_what_was_kept(slot):
     workspace = ct.Workspace()

@@ -313,7 +313,9 @@ class TestExplorer:
         expect(page.locator(".cw-tr").first).to_be_visible()
         assert page.locator(".cw-error:visible").count() == 0
         ground = page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor")
-        view = page.locator(".cw-scatter").evaluate("e => getComputedStyle(e).backgroundColor")
+        view = page.locator(".cw-scatter").first.evaluate(
+            "e => getComputedStyle(e).backgroundColor"
+        )
         assert ground == view == ("rgb(22, 25, 29)" if dark else "rgb(255, 255, 255)")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         snapshot(page, f"export-explorer-{name}")
@@ -322,11 +324,14 @@ class TestExplorer:
 
     def test_a_click_on_a_picture_is_followed_by_the_views_of_samples(self, opened, explorer):
         page = drawn(opened(explorer.as_uri(), width=1400).page)
-        before = summary(page, "table").text_content()
+        # The views of the filters and samples come first; those of the tabs below follow.
+        before = summary(page, "table").first.text_content()
         page.locator(".cw-tile").nth(3).click()
         for kind in ("scatter", "grid", "histogram"):
-            expect(summary(page, kind)).to_contain_text("1 selected")
-        assert summary(page, "table").text_content() == before
+            expect(summary(page, kind).first).to_contain_text("1 selected")
+        heat = page.locator("section[aria-label*='How odd each filter'] .cw-summary")
+        expect(heat).to_contain_text("1 sample selected")
+        assert summary(page, "table").first.text_content() == before
 
     def test_picks_of_layers_stay_as_saved(self, opened, explorer):
         page = drawn(opened(explorer.as_uri(), width=1400).page)

@@ -8,6 +8,7 @@ from hosts import HOSTS, voila
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
 pytestmark = pytest.mark.browser
 SECONDS = 1000
+FILTERS = "Filters, most anomalous first"
 
 
 @pytest.fixture(scope="class", params=list(HOSTS))
@@ -53,19 +54,21 @@ class TestDashboard:
         expect(
             view(host, "Layers").get_by_role("treeitem", name=re.compile("conv2"))
         ).to_be_visible()
-        expect(view(host, "Filters").get_by_text("22 units, 1 selected")).to_be_visible()
+        expect(view(host, FILTERS).get_by_text("22 units, 1 selected")).to_be_visible()
         expect(view(host, "Outlier samples").get_by_role("option").first).to_be_visible()
         for alert in page.locator(".cw-error, .cw-veil").all():
             assert not alert.is_visible(), alert.inner_text()
         host.shoot(f"{host.name}-light")
 
     def test_picking_a_filter_shows_its_samples(self, host):
-        rows = view(host, "Filters").locator(".cw-sheet [role=row]")
+        rows = view(host, FILTERS).locator(".cw-sheet [role=row]")
         site, unit = rows.nth(3).get_by_role("gridcell").all_inner_texts()[:2]
         rows.nth(3).click()
         title = f"Samples of {site}, filter {unit}"
         expect(view(host, title)).to_be_visible(timeout=20 * SECONDS)
-        expect(host.page.get_by_text(f"{site} unit {unit}: ")).to_be_visible()
+        expect(
+            host.page.get_by_text(re.compile(rf"{site} unit {unit}: .*outliers?"))
+        ).to_be_visible()
 
     def test_outliers_are_ranked_by_their_tail(self, host):
         names = view(host, "Outlier samples").get_by_role("option")
@@ -109,11 +112,11 @@ class TestDashboard:
         progress = view(host, "Screen")
         progress.get_by_role("button", name=re.compile("Cancel")).click(timeout=20 * SECONDS)
         expect(progress.get_by_text(re.compile("[Cc]ancelled"))).to_be_visible(timeout=30 * SECONDS)
-        expect(view(host, "Filters").get_by_text("22 units")).to_be_visible()
+        expect(view(host, FILTERS).get_by_text("22 units")).to_be_visible()
         for name in ("conv1", "fc1", "tanh1", "tanh2", "tanh3"):
             tree.get_by_role("treeitem", name=re.compile(rf"^{name}\b")).click()
         host.page.get_by_role("button", name="Screen picked layers").click()
-        expect(view(host, "Filters").get_by_text("16 units, 1 selected")).to_be_visible(
+        expect(view(host, FILTERS).get_by_text("16 units, 1 selected")).to_be_visible(
             timeout=60 * SECONDS
         )
 
@@ -125,11 +128,55 @@ class TestDashboard:
             timeout=20 * SECONDS
         )
 
+    def test_switching_a_filter_off_and_undo(self, host):
+        page = host.page
+        view(host, FILTERS).locator(".cw-sheet [role=row]").first.click()
+        page.get_by_role("tab", name="Switch off").click()
+        page.get_by_role("button", name="Switch the picked filters off").click()
+        said = page.get_by_text(re.compile(r"Accuracy 9\d\.\d% → \d+\.\d%"))
+        expect(said).to_be_visible(timeout=60 * SECONDS)
+        expect(page.get_by_text(re.compile(r"random draws of as many filters"))).to_be_visible()
+        colours = view(host, "Samples of").get_by_label("Colour by")
+        expect(colours).to_have_value("correct after")
+        expect(view(host, "Picked filters among random ones")).to_be_visible()
+        host.shoot(f"{host.name}-switched-off")
+        buttons = page.locator("section.cw-actions")
+        buttons.get_by_role("button", name="Undo").click()
+        expect(page.get_by_text("No filter is switched off")).to_be_visible(timeout=20 * SECONDS)
+        expect(colours.locator("option", has_text="correct after")).to_have_count(0)
+        buttons.get_by_role("button", name="Redo").click()
+        expect(said).to_be_visible(timeout=20 * SECONDS)
+        buttons.get_by_role("button", name="Undo").click()
+        expect(page.get_by_text("No filter is switched off")).to_be_visible(timeout=20 * SECONDS)
+
+    def test_samples_picked_in_the_heat_map_rank_the_filters(self, host):
+        page = host.page
+        page.get_by_role("tab", name="Filters × samples").click()
+        heat = view(host, "How odd each filter finds each sample")
+        box = heat.locator("canvas").last.bounding_box()
+        heat.scroll_into_view_if_needed()
+        box = heat.locator("canvas").last.bounding_box()
+        mouse = page.mouse
+        mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+        mouse.down()
+        mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.6 * box["height"], steps=6)
+        mouse.up()
+        expect(
+            page.get_by_text(re.compile(r"filters hold the \d+ selected samples"))
+        ).to_be_visible(timeout=20 * SECONDS)
+        apart = view(host, "Filters that set these samples apart")
+        expect(apart.locator(".cw-sheet [role=row]").first).to_be_visible()
+        page.get_by_role("tab", name="Feature maps").click()
+        expect(view(host, "Feature maps of")).to_be_visible()
+        host.shoot(f"{host.name}-maps")
+        scatter = view(host, "Samples of")
+        scatter.locator("canvas.cw-over").press("Escape")
+
     def test_a_narrow_window_keeps_every_view(self, host):
         # Lab's side bar takes half of a small window.
         width = {"voila": 480, "lab": 900}[host.name]
         host.page.set_viewport_size({"width": width, "height": 900})
-        for title in ("Layers", "Filters", "Samples of", "Outlier samples"):
+        for title in ("Layers", FILTERS, "Samples of", "Outlier samples"):
             box = view(host, title).bounding_box()
             assert box["width"] > 200
         host.shoot(f"{host.name}-narrow")
@@ -143,7 +190,7 @@ class TestDashboard:
 def test_dark_theme(browser, tmp_path):
     with voila(browser, tmp_path) as host:
         host.page.goto(f"{host.address}?theme=dark", timeout=120_000)
-        view(host, "Filters").get_by_role("gridcell").first.wait_for(timeout=120_000)
+        view(host, FILTERS).get_by_role("gridcell").first.wait_for(timeout=120_000)
         settle(host)
         background = host.page.evaluate("getComputedStyle(document.body).backgroundColor")
         red, green, blue = map(int, re.findall(r"\d+", background)[:3])

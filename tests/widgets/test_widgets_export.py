@@ -197,10 +197,12 @@ def test_an_explorer_is_a_page(tmp_path):
     file = cw.export_html(explorer, tmp_path / "new" / "page.html", title="LeNet-5")
     state = Page(file.read_text(encoding="utf-8")).state()
     kinds = [one["_kind"] for one in state["models"].values() if "_kind" in one]
-    assert sorted(kinds) == [
-        "histogram", "image_grid", "progress", "scatter", "site_tree", "table",
-    ]  # fmt: skip
-    assert sum("_mask" in one for one in state["models"].values()) == 2
+    assert set(kinds) == {
+        "actions", "attribution_overlay", "choice", "feature_maps", "form", "heat_map", "histogram",
+        "image_grid", "line_chart", "progress", "scatter", "selection_bar", "site_tree", "table",
+    }  # fmt: skip
+    # Samples, filters, and the input channels of the picked filter's kernels.
+    assert sum("_mask" in one for one in state["models"].values()) == 3
     assert list(file.parent.iterdir()) == [file]
 
 

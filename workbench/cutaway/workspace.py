@@ -13,6 +13,7 @@ R = TypeVar("R")
 
 SLOTS = ("model", "data", "sites", "picked", "activations", "selection", "edits", "effect")
 _STEPS = 100  # of the history of edits
+_KEPT = 16  # computations: a person who screens layer after layer would fill the memory
 _FIXED = frozenset({"edits", "effect"})  # in a read-only session
 _OWN = frozenset(
     {"lock", "results", "selections"}
@@ -118,7 +119,7 @@ class Workspace:
     def kept(self, what: str, parameters: Mapping[str, Any], make: Callable[[], R]) -> R:
         """What `make` returned for these parameters earlier, else make it now and keep it.
 
-        Another model or data set in the workspace ends what was kept.
+        The 16 used last are kept; another model or data set in the workspace ends them all.
 
         Parameters
         ----------
@@ -134,11 +135,14 @@ class Workspace:
             # What is being made while another model comes in goes away with this dictionary.
             kept = self._kept
             if key in kept:
-                found: R = kept[key]
+                found: R = kept.pop(key)
+                kept[key] = found  # a dictionary is in order of arrival: the last one used last
                 return found
         made = make()
         with self.lock:
             kept[key] = made
+            while len(kept) > _KEPT:
+                del kept[next(iter(kept))]
         return made
 
     @property

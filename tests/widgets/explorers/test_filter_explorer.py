@@ -84,7 +84,7 @@ def test_an_empty_pick_says_what_to_do(data):
 
 def test_a_failing_screen_is_shown_and_the_next_one_runs(data, monkeypatch):
     page = cw.FilterExplorer("lenet5-digits", data, sites="conv1", inline=True, start=False)
-    module = "cutaway_widgets.explorers.filter_explorer.screen_filters"
+    module = "cutaway_widgets.explorers._filter_screen.screen_filters"
     with monkeypatch.context() as patch:
         patch.setattr(module, lambda *_args, **_kw: (_ for _ in ()).throw(ValueError("planted")))
         page.run()

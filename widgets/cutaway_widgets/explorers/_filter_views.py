@@ -14,7 +14,10 @@ from cutaway.model import Predictions, Sites
 from cutaway_widgets._color import Categories, Values
 
 COLUMNS = ["site", "unit", "flag", "score", "tail", "q", "k", "weight", "overlap", "status"]
+MORE_COLUMNS = ("stability", "purity", "side")
+"""What only some screens tell."""
 UNITS_OF_TWO = dict.fromkeys(("score_a", "score_b", "change"), "−log₁₀ p")
+_LEVEL = 0.1  # of the false discovery rate that a sentence counts filters at
 UNITS = {"score": "−log₁₀ p", "tail": "−log₁₀ p", "weight": "of samples"}
 
 
@@ -42,7 +45,8 @@ def filter_index(screen: FilterScreen) -> Index:
 
 def filter_frame(screen: FilterScreen) -> pd.DataFrame:
     """The filter table: the columns a reader needs; a line a filter, as in ``screen.filters``."""
-    return screen.filters[COLUMNS].replace({"flag": {"": "–"}})
+    more = [one for one in MORE_COLUMNS if one in screen.filters]
+    return screen.filters[[*COLUMNS, *more]].replace({"flag": {"": "–"}})
 
 
 def most_anomalous(screen: FilterScreen) -> int:
@@ -57,9 +61,15 @@ def split_name(name: str) -> tuple[str, int]:
 
 
 def sample_colors(
-    data: Dataset | None, predictions: Predictions | None, assignment: NDArray[Any] | None, k: int
+    data: Dataset | None,
+    predictions: Predictions | None,
+    assignment: NDArray[Any] | None,
+    k: int,
+    responsibility: NDArray[Any] | None = None,
 ) -> dict[str, Categories | Values]:
-    """Columns to colour samples by: cluster, class, prediction, loss; those that there are.
+    """Columns to colour samples by: cluster and its probability, class, prediction, loss.
+
+    Those that there are.
 
     Parameters
     ----------
@@ -71,10 +81,14 @@ def sample_colors(
         Cluster of each sample, -1 for none.
     k : int
         Number of clusters.
+    responsibility : ndarray of shape (n,) or None
+        Probability of that cluster.
     """
     columns: dict[str, Categories | Values] = {}
     if assignment is not None and k:
         columns["cluster"] = Categories(assignment, [f"cluster {j + 1}" for j in range(k)])
+        if responsibility is not None:
+            columns["responsibility"] = Values(responsibility, "probability", (0.0, 1.0))
     if data is None:
         return columns
     names = list(data.classes or ())
@@ -133,6 +147,58 @@ def headline(data: Dataset, predictions: Predictions | None, model_name: str) ->
     if data.skipped:
         line += f"; {len(data.skipped)} samples skipped"
     return line
+
+
+def apart_text(frame: pd.DataFrame, count: int) -> str:
+    """How many filters hold some samples oddly, and the first of them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What `cutaway.filters.filters_of` gave.
+    count : int
+        Number of the samples.
+    """
+    samples = f"{count:,} selected {'sample' if count == 1 else 'samples'}"
+    known = frame[frame["auc"].notna()]
+    if known.empty:
+        return f"No filter has a distance for the {samples}."
+    small = int((known["q"] < _LEVEL).sum())
+    top = known.sort_values("auc", ascending=False).iloc[0]
+    return (
+        f"{small} of {len(known)} filters hold the {samples} more oddly than the others at "
+        f"q < {_LEVEL}; first {top['site']} unit {top['unit']}, where a selected one is the odder "
+        f"of two with chance {top['auc']:.0%}."
+    )
+
+
+def components_text(screen: FilterScreen, site: str, unit: int) -> str:
+    """The choice of K of one filter in words, and its minor component.
+
+    Parameters
+    ----------
+    screen : FilterScreen
+        It holds the filter.
+    site : str
+        Its site.
+    unit : int
+        Its number.
+    """
+    found = screen.filters.iloc[screen.place(site, unit)]
+    k = int(found["k"])
+    if not k:
+        return f"{site} unit {unit}: not fitted ({found['status']})."
+    criterion = str(screen.origin.parameters.get("criterion", "bic")).upper()
+    text = f"{site} unit {unit}: K = {k} {'component' if k == 1 else 'components'} by {criterion}."
+    if k == len(screen.bics[0]):
+        text += " That is the most that was tried: real maps are curved, and take what they get."
+    if np.isfinite(found["weight"]):
+        need = "needed" if found["minor"] else "not needed"
+        text += (
+            f"\nThe minor component holds {found['weight']:.1%} of the samples, overlaps the rest "
+            f"by {found['overlap']:.2g}, and is {need} by the data."
+        )
+    return text
 
 
 def selection_text(data: Dataset | None, selection: Selection | None) -> str:

@@ -1,5 +1,6 @@
 """Linked views of one filter screen: pick a filter, see its samples."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets
@@ -35,6 +36,8 @@ class ScreenViews:
         self._screen: FilterScreen | None = None
         self._data: Dataset | None = None
         self._predictions: Predictions | None = None
+        self._colors: dict[str, Any] = {}
+        self._more: dict[str, Any] = {}
         n = len(samples.index)
         self.table = Table(
             pd.DataFrame(columns=views.COLUMNS), index=Index.count(0, "unit"), link=units,
@@ -90,6 +93,18 @@ class ScreenViews:
         elif len(index):
             self.units.select([index.ids[views.most_anomalous(screen)].item()])
 
+    def set_more_colors(self, columns: Mapping[str, Any]) -> None:
+        """Offer further columns to colour samples by, e.g. right or wrong after an edit.
+
+        Parameters
+        ----------
+        columns : mapping of str to Categories or Values
+            One entry a sample; empty takes them away.
+        """
+        if dict(columns) != self._more:
+            self._more = dict(columns)
+            self.scatter.set_colors(self._colors | self._more)
+
     def close(self) -> None:
         """Stop following the picked filter, and close the views."""
         self._stop()
@@ -105,9 +120,12 @@ class ScreenViews:
         picture = screen.picture(site, unit)
         data, predictions = self._data, self._predictions
         k = len(picture.means)
+        self._colors = dict(
+            views.sample_colors(data, predictions, picture.assignment, k, picture.responsibility)
+        )
         self.scatter.set_points(
             picture.points,
-            colors=views.sample_colors(data, predictions, picture.assignment, k),
+            colors=self._colors | self._more,
             ellipses=Ellipses(picture.means, picture.covariances) if k else None,
             x_label="PC 1", y_label="PC 2", title=f"Samples of {site}, filter {unit}",
             caption=screen.origin.caption(),

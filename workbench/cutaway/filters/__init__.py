@@ -1,5 +1,6 @@
 """Lens 1: which filters set a few samples apart, and which samples those are."""
 
+from cutaway.filters.apart import filters_of
 from cutaway.filters.classes import class_purity
 from cutaway.filters.compare import compare_screens
 from cutaway.filters.coordinates import Coordinates, prepare
@@ -16,6 +17,7 @@ __all__ = [
     "Mixtures",
     "class_purity",
     "compare_screens",
+    "filters_of",
     "fit_mixtures",
     "prepare",
     "screen_filters",
