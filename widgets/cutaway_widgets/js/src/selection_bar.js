@@ -149,7 +149,8 @@ export async function selectionBar({ model, el, signal }) {
     }
     const gone = /** @type {string[]} */ (link.model.get("_dropped") ?? []);
     const dropped = gone.length ? `Kept selections of the ${plural()} before are gone: ${gone.join(", ")}.` : "";
-    const next = link.n === 0 ? `No ${plural()} to select yet.` : picked || kept.childElementCount ? "" : `Select ${plural()} in a view, then keep them here under a name.`;
+    // Also while something is selected: a line that went would move the views below under a lasso.
+    const next = link.n === 0 ? `No ${plural()} to select yet.` : kept.childElementCount ? "" : `Select ${plural()} in a view, then keep them here under a name.`;
     view.say(told || dropped || next);
   };
   const drawn = frame(paint, signal);
