@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_workbench import brush, names, open_digits, run
+from bench_script import brush, names, open_digits, run
 
 import cutaway as ct
 import cutaway_widgets as cw
@@ -53,7 +53,7 @@ class TestEdits:
         edit(bench, units="conv1:0", metric="loss")
         text, controls, changes, table, *_, grid = bench.results.cards[0].shown.parts
         effect = bench.workspace.effect
-        assert f"→ {effect.after:.3f}" in text.value
+        assert f"→ {effect.after:.4g}" in text.value
         assert controls.link.selection.ids == ("this edit",)
         np.testing.assert_allclose(
             controls._values, [effect.change, *effect.control_changes], rtol=1e-6
@@ -181,6 +181,8 @@ class TestSamples:
         own = view._values[view._starts[place] : view._starts[place + 1]]
         np.testing.assert_allclose(own, result.values[0, : len(own)], rtol=1e-6)
         assert len(own) > 1
+        words = [view._words[view._codes[one]] for one in range(*view._starts[place : place + 2])]
+        assert "".join(words).strip() == data.text(result.rows.ids[0])
         page.close()
 
     def test_which_samples(self, bench):

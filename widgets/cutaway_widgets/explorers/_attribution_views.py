@@ -1,5 +1,7 @@
 """Views of attributions: over pictures, under the tokens of texts, else in a table."""
 
+from typing import Any
+
 import ipywidgets
 import numpy as np
 
@@ -45,13 +47,24 @@ def token_text(result: Attributions, scene: Scene) -> TokenText | None:
             model.tokenizer, [data.text(result.rows.ids[place])], limit=model.n_positions
         )
         ids = found["input_ids"][0].tolist()
-        rows[at] = [model.tokenizer.decode([one]) for one in ids]
+        rows[at] = pieces(model.tokenizer, ids)
         values[at] = result.values[place, : len(ids)]
     return TokenText(
         rows, values, link=scene.samples, order=result.rows.ids.tolist(), name="share",
         diverging=True, title="Where each answer comes from", height=420,
         caption=result.origin.caption(),
     )  # fmt: skip
+
+
+def pieces(tokenizer: Any, ids: list[int]) -> list[str]:
+    """Text of each token, with the blank that its tokenizer writes before it."""
+    alone = [tokenizer.decode([one]) for one in ids]
+    found = alone[:1]
+    for place in range(1, len(ids)):
+        pair = tokenizer.decode(ids[place - 1 : place + 1])
+        first = alone[place - 1]
+        found.append(pair[len(first) :] if pair.startswith(first) else alone[place])
+    return found
 
 
 def _labels(result: Attributions, scene: Scene) -> list[str]:

@@ -73,10 +73,10 @@ def effect_text(effect: Effect) -> str:
 
 
 def _amount(value: float, metric: str) -> str:
-    text = f"{value:.1%}" if metric == "accuracy" else f"{value:.3f}"
+    text = f"{value:.1%}" if metric == "accuracy" else f"{value:.4g}"
     return text.replace("-", "−")
 
 
 def _signed(value: float, metric: str) -> str:
-    text = f"{100 * value:+.1f} points" if metric == "accuracy" else f"{value:+.3f}"
+    text = f"{100 * value:+.1f} points" if metric == "accuracy" else f"{value:+.2g}"
     return text.replace("-", "−")

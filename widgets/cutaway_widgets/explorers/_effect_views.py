@@ -1,5 +1,6 @@
 """Views of the effect of an edit: in words, among random edits, and sample by sample."""
 
+import textwrap
 from typing import Any
 
 import ipywidgets
@@ -7,6 +8,7 @@ import numpy as np
 
 from cutaway.causal import Effect
 from cutaway.core import Index
+from cutaway.data import Dataset
 from cutaway_widgets._color import Values
 from cutaway_widgets.explorers._edits import edits_text, effect_text
 from cutaway_widgets.explorers._layout import column, line, row
@@ -50,8 +52,9 @@ def effect_views(result: Effect, scene: Scene) -> Shown:
         parts.append(scene.add_column(column_name, values))
     top.append(column([changes], "260px", 1))
     below: list[Any] = [column([table], "260px", 1)]
-    if scene.data_of(result) is not None:
-        grid = _most_changed(result, scene, worse_up=worse_up)
+    data = scene.data_of(result)
+    if data is not None:
+        grid = _most_changed(result, scene, data, worse_up=worse_up)
         parts.append(grid)
         below.append(column([grid], "220px", 1))
     return Shown(ipywidgets.VBox([text, row(top), row(below)]), parts)
@@ -71,7 +74,7 @@ def _among_controls(result: Effect, scene: Scene) -> Histogram:
     )  # fmt: skip
 
 
-def _most_changed(result: Effect, scene: Scene, *, worse_up: bool) -> ImageGrid:
+def _most_changed(result: Effect, scene: Scene, data: Dataset, *, worse_up: bool) -> ImageGrid:
     change = result.per_sample_after - result.per_sample_before
     badness = np.nan_to_num(change if worse_up else -change)
     order = np.argsort(-badness, kind="stable")
@@ -82,6 +85,9 @@ def _most_changed(result: Effect, scene: Scene, *, worse_up: bool) -> ImageGrid:
         labels = [names[int(b - a)] for a, b in pairs]
     else:
         labels = [f"{a:.2f} → {b:.2f}".replace("-", "−") for a, b in pairs]
+    if data.kind == "text":
+        lines = zip(data.index, labels, strict=True)
+        labels = [f"{textwrap.shorten(data.text(one), 80)} · {said}" for one, said in lines]
     return ImageGrid(
         index=result.rows, link=scene.link_of(result.rows), order=ids, labels=labels, height=240,
         title="Samples that the edit made worse", empty="The edit made no sample worse.",

@@ -1,8 +1,8 @@
 """The workbench without a browser: what it holds after each thing a person does."""
 
 import ipywidgets
-import numpy as np
 import pytest
+from bench_script import brush, names, open_digits, run, states
 
 import cutaway as ct
 import cutaway_widgets as cw
@@ -16,33 +16,6 @@ def bench(tmp_path, monkeypatch):
     page = cw.Workbench(inline=True)
     yield page
     page.close()
-
-
-def states(page):
-    return [one["state"] for one in page.guide._steps]
-
-
-def names(page):
-    return [one.name for one in page.results.cards]
-
-
-def open_digits(page, limit=60, **values):
-    page.open_panel.form.set_values(limit=limit, **values)
-    page.open_panel.form.send()
-    return page
-
-
-def run(page, *sites, **values):
-    page.lens_panel.tree.pick(sites)
-    page.lens_panel.form.set_values(**values)
-    page.lens_panel.form.send()
-    return page
-
-
-def brush(link, *places):
-    """What the browser does after a lasso."""
-    mask = np.packbits(np.isin(np.arange(link.n), places), bitorder="little").tobytes()
-    link.set_state({"_of": link.digest, "_mask": memoryview(mask)})
 
 
 class TestSteps:
