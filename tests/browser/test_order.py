@@ -29,10 +29,19 @@ def act(paths):
     said.value = json.dumps(heard)
 
 tree.on_action(act)
-ipywidgets.VBox([tree, said])
+form = cw.Form([cw.Field("k", "whole", 3)], submit="Run", beside={{"picked": (tree, "_picked")}})
+told = ipywidgets.HTML("[]").add_class("told")
+submitted = []
+
+def run(values):
+    submitted.append([form._submits, form.seen["picked"]])
+    told.value = json.dumps(submitted)
+
+form.on_submit(run)
+ipywidgets.VBox([tree, form, said, told])
 """
 # Ticks lines and presses the button at once, again and again; tells what was seen at each press.
-CLICKS = """async (pauses) => {
+CLICKS = """async ([pauses, button]) => {
   const tree = document.querySelector("section.cw-tree");
   const seen = [];
   let random = 7;
@@ -42,7 +51,7 @@ CLICKS = """async (pauses) => {
       const rows = [...tree.querySelectorAll("[role=treeitem]")];
       rows[(random >> 8) % rows.length].click();
     }
-    tree.querySelector(".cw-primary").click();
+    document.querySelector(button).click();
     await new Promise((done) => requestAnimationFrame(() => setTimeout(done, pause)));
     seen.push([...tree.querySelectorAll("[aria-checked=true]")].map((one) =>
       one.querySelector(".cw-name").textContent));
@@ -56,7 +65,7 @@ def test_a_fast_click_after_picking_runs_those_picks(browser, tmp_path, name):
     notebook = write_notebook(tmp_path / "order.ipynb", SOURCE)
     with HOSTS[name](browser, tmp_path, notebook, ready="section.cw-tree .cw-primary") as host:
         pauses = [0] * 15 + [30] * 15 + [150] * 10
-        seen = host.page.evaluate(CLICKS, pauses)
+        seen = host.page.evaluate(CLICKS, [pauses, ".cw-tree .cw-primary"])
         host.page.wait_for_function(
             f"JSON.parse(document.querySelector('.heard').innerText).at(-1)?.[0] === {len(pauses)}",
             timeout=60 * SECONDS,
@@ -67,6 +76,16 @@ def test_a_fast_click_after_picking_runs_those_picks(browser, tmp_path, name):
         for count, paths, _ in heard:
             assert sorted(paths) == sorted(seen[count - 1]), count
         assert [count for count, *_ in heard] == sorted(count for count, *_ in heard)
+        # A form beside the tree sends the picks along with its values.
+        beside = host.page.evaluate(CLICKS, [pauses, ".cw-form .cw-primary"])
+        host.page.wait_for_function(
+            f"JSON.parse(document.querySelector('.told').innerText).at(-1)?.[0] === {len(pauses)}",
+            timeout=60 * SECONDS,
+        )
+        told = json.loads(host.page.locator(".told").inner_text())
+        assert len(told) >= 5
+        for count, paths in told:
+            assert sorted(paths) == sorted(beside[count - 1]), count
         # By keyboard: the same, without leaving the tree.
         tree = host.page.get_by_role("tree")
         tree.press("Home")
@@ -78,5 +97,5 @@ def test_a_fast_click_after_picking_runs_those_picks(browser, tmp_path, name):
             timeout=20 * SECONDS,
         )
         last = json.loads(host.page.locator(".heard").inner_text())[-1]
-        assert set(last[1]) == set(seen[-1]) ^ {"layer0"}
+        assert set(last[1]) == set(beside[-1]) ^ {"layer0"}
         assert host.errors == []

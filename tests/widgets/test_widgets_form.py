@@ -160,6 +160,17 @@ class TestActions:
         assert row.error == "ValueError: planted"
 
 
+def test_a_form_tells_what_the_views_beside_it_showed():
+    tree = cw.SiteTree([])
+    form = cw.Form([], beside={"picked": (tree, "_picked")})
+    heard = []
+    form.on_submit(lambda _values: heard.append(form.seen))
+    assert form.get_state()["_beside"] == {"picked": [f"IPY_MODEL_{tree.model_id}", "_picked"]}
+    form.set_state({"_seen": {"picked": ["conv1"]}, "_submits": 1})
+    form.send()
+    assert heard == [{"picked": ["conv1"]}, {}]
+
+
 def test_guide_asks_for_the_example():
     guide = cw.Guide(
         [cw.Step("Open", "here", "done"), cw.Step("Run", "there", "now")], example="Go"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import traitlets
+from ipywidgets import widget_serialization
 
 from cutaway.core import check
 from cutaway_widgets._base import View
@@ -155,6 +156,9 @@ class Form(View):
         What can be set, in order.
     submit : str
         Word on the button; empty for none.
+    beside : mapping of str to (View, str) or None
+        States of other views that a submission is about, as (view, name of its synced trait): the
+        page sends them along, because JupyterLab may bring the messages of two views out of order.
     lock : threading.RLock or None
         Held while callbacks run; pass the workspace's if callbacks take that one.
     title, caption
@@ -167,6 +171,8 @@ class Form(View):
     _errors = traitlets.Dict().tag(sync=True, echo_update=False)
     # Counts submissions in the browser: a state, so that none is lost among merged messages.
     _submits = traitlets.Int(0).tag(sync=True, echo_update=False)
+    _beside = traitlets.Dict().tag(sync=True, **widget_serialization)
+    _seen = traitlets.Dict().tag(sync=True, echo_update=False)
     submit = traitlets.Unicode("").tag(sync=True)
     busy = traitlets.Bool(False).tag(sync=True)
     note = traitlets.Unicode("").tag(sync=True)
@@ -178,6 +184,7 @@ class Form(View):
         submit: str = "Apply",
         title: str = "",
         caption: str = "",
+        beside: Mapping[str, tuple[View, str]] | None = None,
         lock: Any | None = None,
     ) -> None:
         self._heard: list[Submitted] = []
@@ -185,6 +192,7 @@ class Form(View):
         self.fields: tuple[Field, ...] = ()
         super().__init__(title=title, caption=caption, height=60, lock=lock)
         self.submit = submit
+        self._beside = {name: list(pair) for name, pair in (beside or {}).items()}
         self.set_fields(fields)
 
     def set_fields(self, fields: Sequence[Field], values: Mapping[str, Any] | None = None) -> None:
@@ -225,6 +233,11 @@ class Form(View):
     def errors(self) -> dict[str, str]:
         """Error lines by field name."""
         return dict(self._errors)
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What the views beside showed in the page when it was submitted; empty from code."""
+        return dict(self._seen)
 
     def read(self) -> dict[str, Any] | None:
         """Values by field name; None if a field is wrong, which then says so."""
@@ -273,7 +286,7 @@ class Form(View):
 
     def send(self) -> None:
         """Submit, as the button does."""
-        self._submits += 1
+        self._put({"_seen": {}, "_submits": self._submits + 1})
 
     @traitlets.observe("_submits")
     def _submitted(self, _change: Any) -> None:

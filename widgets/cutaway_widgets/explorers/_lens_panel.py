@@ -28,6 +28,7 @@ from cutaway_widgets.site_tree import SiteTree
 
 EMPTY = "Open a model first: its layers appear here."
 LENS = "lens"
+PICKED = "picked"  # of the form: what the tree beside it shows
 
 
 class LensPanel:
@@ -67,13 +68,16 @@ class LensPanel:
         self.cost = ipywidgets.HTML()
         self.costs = Costs(max_bytes, lock, inline=inline)
         self._lenses = offered()
-        self.form = Form([], submit="Run", title="Lens", lock=lock)
+        self.form = Form(
+            [], submit="Run", title="Lens", lock=lock, beside={PICKED: (self.tree, "_picked")}
+        )
+        self._run = run
         self._show(self._lenses[0])
         self.parts = (self.tree, self.cost, self.form)
         self.box = ipywidgets.VBox([self.tree, self.cost, self.costs.view, self.form])
         self._stops = (
             self.tree.on_pick(lambda _paths: self._picked()),
-            self.form.on_submit(run),
+            self.form.on_submit(self._submitted),
             self.form.on_change(self._changed),
             self.costs.close,
         )
@@ -91,6 +95,13 @@ class LensPanel:
         shown = [one for one in tree if one.shape] if tree is not None else []
         self.tree.set_sites(shown, pickable=words.pickable(tree) if tree is not None else ())
         self._picked()
+
+    def _submitted(self, values: Mapping[str, Any]) -> None:
+        """Run with the layers that were picked in the page when the button was pressed."""
+        seen = self.form.seen.get(PICKED)
+        if seen is not None and tuple(seen) != self.tree.picked:
+            self.tree.pick(seen)
+        self._run(values)
 
     def asked(self, values: Mapping[str, Any]) -> Asked | None:
         """What to run; None where something is missing, which the note beside the button says.

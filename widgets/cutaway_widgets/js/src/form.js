@@ -2,7 +2,7 @@
 // Labelled fields with help and an error at each; Enter or the button submits.
 import { h, shell } from "./dom.js";
 import { defaults, problem, problems } from "./form_model.js";
-import { watch } from "./wire.js";
+import { behind, watch } from "./wire.js";
 
 /** @typedef {import("./form_model.js").Field} Field */
 
@@ -137,7 +137,11 @@ export async function form({ model, el, signal }) {
       parts[Object.keys(found)[0]].input.focus();
       return;
     }
-    send({ _values: now, _errors: {}, _submits: model.get("_submits") + 1 });
+    const sent = { _values: now, _errors: {}, _submits: model.get("_submits") + 1 };
+    const refs = model.get("_beside") ?? {};
+    // One message holds all that this click is about: hosts may bring those of two models in another order.
+    Promise.all(Object.entries(refs).map(async ([name, [ref, trait]]) => [name, (await behind(model, ref, name)).get(trait)]))
+      .then((found) => send({ ...sent, _seen: Object.fromEntries(found) }));
   }, { signal });
   // A notebook would take Enter and letters for its own commands.
   root.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => event.stopPropagation(), { signal });

@@ -8,7 +8,7 @@ import { bytes } from "./wire.js";
 /** @type {Record<string, string[]>} */
 const FIXED = {
   actions: ["_clicks"],
-  form: ["_values", "_errors", "_submits"],
+  form: ["_values", "_errors", "_submits", "_seen"],
   guide: ["_asks"],
   progress: ["_cancels"],
   site_tree: ["_picked", "_asked"],

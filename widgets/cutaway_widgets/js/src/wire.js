@@ -57,7 +57,16 @@ export function typed(wired) {
  * @returns {Promise<Model>}
  */
 export async function resolve(model, name) {
-  const id = String(model.get(name)).replace(/^(IPY_MODEL_|anywidget:)/, "");
+  return behind(model, model.get(name), name);
+}
+
+/**
+ * The model behind a reference that lies inside another trait.
+ * @param {Model} model whose host resolves it @param {any} ref @param {string} name for the error
+ * @returns {Promise<Model>}
+ */
+export async function behind(model, ref, name) {
+  const id = String(ref).replace(/^(IPY_MODEL_|anywidget:)/, "");
   if (!model.widget_manager) throw new Error(`${name} must resolve, but this host has no manager`);
   return model.widget_manager.get_model(id);
 }
