@@ -272,7 +272,7 @@ def test_importing_the_lens_imports_no_compiler():
 
 
 def test_memory_grows_by_little_more_than_input_and_answer():
-    """100 filters of 50,000 samples: a tenth of 1,000, whose input and answer take 2.5 GB."""
+    """50 filters of 50,000 samples: a 20th of 1,000, whose input and answer take 2.5 GB."""
     code = """
         import resource, numpy as np
         from cutaway.filters.search import search_components
@@ -281,7 +281,7 @@ def test_memory_grows_by_little_more_than_input_and_answer():
         options = dict(criterion="bic", covariance="full", tau=0.05, seed=0)
         rng = np.random.default_rng(0)
         search_components(rng.normal(size=(2, 500, 4)), k_max=2, **options)
-        x = rng.standard_normal((100, 50_000, 4), np.float32)
+        x = rng.standard_normal((50, 50_000, 4), np.float32)
         before = peak()
         found = search_components(x, k_max=2, **options)
         answer = sum(one.nbytes for one in vars(found).values())
