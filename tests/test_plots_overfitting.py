@@ -101,13 +101,19 @@ class TestGrowth:
     def test_says_the_correlation_of_the_gap_it_draws(self, growth):
         for gap, column in (("accuracy", "rho"), ("loss", "rho_loss")):
             title = growth.plot(gap=gap).layout.title.text
-            assert f"{gap} gap, mean over runs: {growth.trends()[column].mean():+.2f} [" in title
+            assert (
+                f"{gap} gap, mean over runs: {growth.trends()[column].mean():+.2f}, 95 % [" in title
+            )
             assert title.endswith(growth.origin.caption())
 
     def test_one_run_has_no_mean_and_two_checkpoints_no_correlation(self):
         figure = growth_of([[0, 5]]).plot()
         assert [trace.name for trace in figure.data] == ["a"] * 3
         assert "mean over runs: undefined" in figure.layout.title.text
+
+    def test_one_run_has_a_correlation_without_an_interval(self):
+        one = growth_of([[0, 1, 2, 3]])
+        assert f"{one.trends()['rho'][0]:+.2f}, no interval" in one.plot().layout.title.text
 
     def test_many_runs_share_one_entry_of_the_legend(self):
         figure = growth_of([[0, 1, 2]] * 8).plot()
@@ -135,7 +141,7 @@ class TestGradients:
                 slow = [100 * np.mean(values[chosen] <= one) for one in trace.x[1:]]
                 np.testing.assert_allclose(trace.y, [0, *slow], rtol=1e-12)
                 assert sorted(trace.text[1:]) == sorted(map(str, gradients.rows.ids[chosen]))
-        assert "within classes 0.622 [0.400, 0.700], over all pairs 0.610" in (
+        assert "within classes 0.622, 95 % [0.400, 0.700], over all pairs 0.610" in (
             figure.layout.title.text
         )
         assert "at initialisation 0.500" in figure.layout.title.text

@@ -231,5 +231,6 @@ def _with_interval(value: float, low: float, high: float, digits: str) -> str:
     """A number with its 95 % interval, or with the word that there is none."""
     if not np.isfinite(value):
         return "undefined"
-    ends = f"[{low:{digits}}, {high:{digits}}]" if np.isfinite([low, high]).all() else "no interval"
-    return f"{value:{digits}} ({ends})" if ends == "no interval" else f"{value:{digits}} {ends}"
+    if not np.isfinite([low, high]).all():
+        return f"{value:{digits}}, no interval"
+    return f"{value:{digits}}, 95 % [{low:{digits}}, {high:{digits}}]"
