@@ -1,51 +1,20 @@
-"""Static figures of results, for papers and reports: plotly figures, finished, never shown here."""
+"""Figures of what the lenses and the model give: screens, effects, maps, losses, points."""
 
-from functools import singledispatch
 from typing import Any
 
 import numpy as np
 
 from cutaway.causal import Attributions, Effect
-from cutaway.core import Result
 from cutaway.filters import FilterScreen
 from cutaway.model import Predictions
+from cutaway.plots.base import OKABE_ITO, empty_figure, plot
 from cutaway.projection import Projection
-
-OKABE_ITO = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
-)  # fmt: skip
-"""Colours that colour-blind readers can tell apart (Okabe and Ito 2008)."""
-
-
-@singledispatch
-def plot(result: Result, **_options: Any) -> Any:
-    """Finished plotly figure of a result.
-
-    Parameters
-    ----------
-    result : Result
-        What to draw; each kind has its own figure.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        With axis titles, units and the result's origin as caption.
-
-    Raises
-    ------
-    TypeError
-        If there is no figure for this kind of result.
-    """
-    kinds = ", ".join(one.__name__ for one in plot.registry if one is not object)
-    raise TypeError(
-        f"result must be one of {kinds}, got {type(result).__name__}; use to_frame() and plot that"
-    )
 
 
 @plot.register
 def _screen(result: FilterScreen, *, site: str | None = None, unit: int = 0) -> Any:
     """Ranking of all filters, or with `site` the samples of one filter by cluster."""
-    figure = _figure(result)
+    figure = empty_figure(result)
     if site is None:
         frame = result.filters
         names = [f"{s}:{u}" for s, u in zip(frame["site"], frame["unit"], strict=True)]
@@ -75,7 +44,7 @@ def _screen(result: FilterScreen, *, site: str | None = None, unit: int = 0) -> 
 @plot.register
 def _effect(result: Effect) -> Any:
     """Change under the edit beside the changes under random controls."""
-    figure = _figure(result)
+    figure = empty_figure(result)
     figure.add_histogram(
         x=result.control_changes, name="random controls", marker_color=OKABE_ITO[4], nbinsx=30
     )
@@ -90,7 +59,7 @@ def _effect(result: Effect) -> Any:
 @plot.register
 def _attributions(result: Attributions, *, sample: int | str | None = None) -> Any:
     """Map of one sample (the first by default); of texts and arrays, a line a sample."""
-    figure = _figure(result)
+    figure = empty_figure(result)
     maps = result.values.ndim == 3
     place = 0 if sample is None else int(result.rows.positions([sample])[0])
     shown = result.values[place] if maps else result.values
@@ -117,7 +86,7 @@ def _predictions(result: Predictions) -> Any:
             "result must hold losses for this figure, got predictions without labels; "
             "give the data labels and predict again"
         )
-    figure = _figure(result)
+    figure = empty_figure(result)
     for name, chosen, color in (
         ("correct", result.correct, OKABE_ITO[2]),
         ("wrong", ~result.correct, OKABE_ITO[5]),
@@ -132,7 +101,7 @@ def _predictions(result: Predictions) -> Any:
 @plot.register
 def _projection(result: Projection, *, labels: Any = None) -> Any:
     """Points of all rows; with `labels` (one a row) a colour a class."""
-    figure = _figure(result)
+    figure = empty_figure(result)
     ok = result.status == "ok"
     classes = np.zeros(len(ok), np.int64) if labels is None else np.asarray(labels)
     if len(classes) != len(ok):
@@ -150,16 +119,4 @@ def _projection(result: Projection, *, labels: Any = None) -> Any:
     first, second = result.axes()
     figure.update_xaxes(title=first)
     figure.update_yaxes(title=second)
-    return figure
-
-
-def _figure(result: Result) -> Any:
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    figure.update_layout(
-        template="plotly_white",
-        title={"text": result.origin.caption(), "font": {"size": 12}},
-        margin={"t": 48, "l": 64, "r": 16, "b": 56},
-    )
     return figure
