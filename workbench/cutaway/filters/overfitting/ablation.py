@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cutaway.causal import ablate
-from cutaway.causal.ablate import two_sided_p
+from cutaway.causal.ablate import ablate, two_sided_p
 from cutaway.causal.means import with_means
 from cutaway.core import Index, Origin, Result, Tick, check, part, silent
 from cutaway.data import Dataset
