@@ -62,7 +62,7 @@ def test_the_whole_is_told_against_the_limit(page, scene):
         "about 1.2 s in batches of 256"
     )
     expect(view.get_by_role("alert").filter(has_text="limit")).to_be_hidden()
-    expect(view.get_by_role("status").last).to_have_text("4 sites, 25.7 MB in all, none selected")
+    expect(view.locator(".cw-summary")).to_have_text("4 sites, 25.7 MB in all, none selected")
 
 
 def test_lines_hold_the_numbers_and_bars_are_in_proportion(page, scene):

@@ -91,13 +91,15 @@ def test_the_cut_moves_by_keys_from_number_to_number_of_clusters(page):
     for k in (2, 1):
         page.keyboard.press("ArrowUp")
         assert len(set(fcluster(merges, cut(page, view), "distance"))) == k
-    expect(handle).to_have_attribute(
-        "aria-valuetext",
-        of(page, view)
-        .locator(".cw-summary")
-        .inner_text()
-        .split(", ", 1)[1]
-        .removesuffix(", none selected"),
+    # Summary and handle are drawn in a later frame; they say the same.
+    page.wait_for_function(
+        """id => {
+          const view = document.querySelector(`#view-${id}`);
+          const said = view.querySelector(".cw-summary").textContent.replace(/, none selected$/, "");
+          const handle = view.querySelector("[role=slider]").getAttribute("aria-valuetext");
+          return handle && said.endsWith(`, ${handle}`) && handle.includes("1 cluster");
+        }""",
+        arg=view.model_id,
     )
     for k in (2, 3, 4, 5):
         page.keyboard.press("ArrowDown")

@@ -131,9 +131,10 @@ def test_hover_reads_the_pixel_and_points_in_other_views(page, scene):
     view, grid = scene
     tile = tiles(page, view).nth(1)
     box = tile.locator("canvas").bounding_box()
-    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.3 * box["height"], steps=3)
     tip = of(page, view).locator(".cw-tip")
     expect(tip).to_contain_text("sample s02target 1, score 1.500")
+    expect(tip).to_contain_text("row 2, column 7: ")
     shown = tip.inner_text().splitlines()[-1]
     assert shown.startswith("row 2, column 7: ")
     assert abs(float(shown.rpartition(" ")[2]) - 1.0) <= 2 / 254 + 1e-4

@@ -171,6 +171,7 @@ class TestBar:
         name.focus()
         page.keyboard.type("all")
         page.keyboard.press("Enter")
+        expect(view.get_by_label("Select all: select it")).to_be_visible()
         page.keyboard.press("Tab")
         page.keyboard.press("Tab")
         focused = "document.activeElement.getAttribute('aria-label')"
