@@ -95,7 +95,8 @@ def test_the_cut_moves_by_keys_from_number_to_number_of_clusters(page):
     page.wait_for_function(
         """id => {
           const view = document.querySelector(`#view-${id}`);
-          const said = view.querySelector(".cw-summary").textContent.replace(/, none selected$/, "");
+          const text = view.querySelector(".cw-summary").textContent;
+          const said = text.replace(/, none selected$/, "");
           const handle = view.querySelector("[role=slider]").getAttribute("aria-valuetext");
           return handle && said.endsWith(`, ${handle}`) && handle.includes("1 cluster");
         }""",
