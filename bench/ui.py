@@ -24,7 +24,7 @@ from playwright.sync_api import sync_playwright
 
 from cutaway import serve
 
-RUNS = 5
+RUNS = 3
 PAGES = [(kind, n) for n in (100_000, 1_000_000) for kind in ui_pages.KINDS]
 PAGES.append(("Cutaway", 10_000_000))
 ARGUMENTS = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
@@ -190,7 +190,7 @@ and layout from the release of the button until 0.6 s without drawing. All repai
 second frame after the last drawing call on any canvas (so two frames of about 17 ms are in every
 figure). To Python: until the page shows what a callback in Python wrote, so the way back is in it.
 Interactive: from the first line that the kernel runs until nothing is drawn any more; data are made
-in it. Real mouse for all; "none": the gesture had no such effect within 8 s. Medians of 5 runs
+in it. Real mouse for all; "none": the gesture had no such effect within 8 s. Medians of 3 runs
 after one warm-up (fewer where one takes seconds). JS heap does not count typed arrays' own bytes.
 Without a graphics processor ours writes pixels itself, the others draw by WebGL in software;
 headless Chromium with the software renderer."""

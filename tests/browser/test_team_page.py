@@ -77,9 +77,8 @@ def test_two_people_do_not_see_each_others_work(people):
     anna.get_by_role("button", name=re.compile("Show me an example")).click()
     scatter = anna.locator("section.cw-scatter canvas.cw-over").first
     scatter.wait_for(timeout=120 * SECONDS)
-    expect(anna.get_by_text(re.compile(r"lenet5-digits on [\d,]+ samples"))).to_be_visible(
-        timeout=120 * SECONDS
-    )
+    opened = re.compile(r"lenet5-digits on [\d,]+ samples")
+    expect(anna.get_by_role("heading", name=opened)).to_be_visible(timeout=120 * SECONDS)
     scatter.press("a")
     expect(anna.locator("section.cw-scatter .cw-summary").first).to_contain_text("selected")
     # Bert's page still asks for a model.
