@@ -5,19 +5,18 @@ on one has shown its samples.
 """
 
 import os
-import shutil
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import chromium
 import report
 from playwright.sync_api import sync_playwright
 
 RUNS = 5
 ROOT = Path(__file__).parents[1]
-ARGUMENTS = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
 
 
 def once(browser: object) -> tuple[float, float, float]:
@@ -35,7 +34,7 @@ def once(browser: object) -> tuple[float, float, float]:
         rows = page.locator("section.cw-table .cw-sheet [role=row]")
         rows.nth(3).wait_for(timeout=120_000)
         ranked = time.perf_counter() - start
-        before = page.locator("section.cw-scatter").get_attribute("aria-label")
+        before = page.locator("section.cw-scatter").first.get_attribute("aria-label")
         rows.nth(3).click()
         page.wait_for_function(
             "before => document.querySelector('section.cw-scatter').ariaLabel !== before",
@@ -51,12 +50,11 @@ def once(browser: object) -> tuple[float, float, float]:
 
 def main() -> int:
     """Measure after one warm-up; write the table."""
-    path = os.environ.get("CUTAWAY_CHROMIUM") or shutil.which("chromium")
+    path = chromium.path()
     if path is None:
-        print("bench: no Chromium found, so the page is not measured")
         return 0
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        browser = chromium.launched(driver, path)
         once(browser)
         runs = [once(browser) for _ in range(RUNS)]
     names = ("URL printed", "filters ranked", "click answered (interactive)")

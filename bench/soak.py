@@ -3,9 +3,7 @@
 A real Voilà with the filter explorer, real mouse and keys. Minutes can be given: ``soak.py 30``.
 """
 
-import os
 import random
-import shutil
 import statistics
 import subprocess
 import sys
@@ -13,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import chromium
 import numpy as np
 import psutil
 import report
@@ -20,7 +19,6 @@ from playwright.sync_api import Page, sync_playwright
 
 from cutaway import serve
 
-ARGUMENTS = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
 MINUTES = 30.0
 EVERY = 20.0
 """Seconds between two readings."""
@@ -165,9 +163,8 @@ def rows(seen: Readings) -> list[tuple[str, ...]]:
 def main() -> int:
     """Start Voilà, soak, write the table."""
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else MINUTES
-    path = os.environ.get("CUTAWAY_CHROMIUM") or shutil.which("chromium")
+    path = chromium.path()
     if path is None:
-        print("bench: no Chromium found, so nothing is soaked")
         return 0
     port = serve.free_port(8990)
     command = serve.voila_command(serve.notebooks_folder() / "dashboard.ipynb", port)
@@ -176,7 +173,7 @@ def main() -> int:
             while not serve.answers(port):
                 time.sleep(0.2)
             with sync_playwright() as driver:
-                browser = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+                browser = chromium.launched(driver, path)
                 page = browser.new_page(viewport={"width": 1400, "height": 1100})
                 page.goto(f"http://{serve.ADDRESS}:{port}/", timeout=120_000)
                 page.locator("section.cw-table .cw-sheet [role=row]").nth(3).wait_for(

@@ -6,8 +6,6 @@ Chromium. ``python bench/ui.py Cutaway 100000`` measures one page only and write
 
 import contextlib
 import math
-import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -17,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import chromium
 import report
 import ui_pages
 from playwright.sync_api import TimeoutError as NotInTime
@@ -27,7 +26,6 @@ from cutaway import serve
 RUNS = 3
 PAGES = [(kind, n) for n in (100_000, 1_000_000) for kind in ui_pages.KINDS]
 PAGES.append(("Cutaway", 10_000_000))
-ARGUMENTS = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
 QUIET = 600  # ms without any drawing: all is painted
 SILENT = 8_000  # ms after which Python is taken not to answer
 LONGEST = 25_000  # ms for one gesture
@@ -198,15 +196,14 @@ headless Chromium with the software renderer."""
 
 def main(wanted: list[str]) -> int:
     """Measure all pages and write the table; or one page, printed."""
-    path = os.environ.get("CUTAWAY_CHROMIUM") or shutil.which("chromium")
+    path = chromium.path()
     if path is None:
-        print("bench: no Chromium found, so the views are not measured")
         return 0
     pages = [(wanted[0], int(wanted[1]))] if wanted else PAGES
     rows = []
     with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
         for kind, n in pages:
-            browser = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+            browser = chromium.launched(driver, path)
             try:
                 found = measure(browser, Path(folder), kind, n)
             except Exception as error:  # noqa: BLE001 - a peer that fails is a row, not the end

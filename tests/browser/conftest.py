@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+from static_page import open_views
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
@@ -32,3 +33,12 @@ def browser():
         browser = driver.chromium.launch(executable_path=path, headless=True, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser, scene):
+    """The views of a test's own `scene` on one page; nothing stray may have come up there."""
+    page = open_views(browser, scene)
+    yield page
+    assert page.strays == []
+    page.context.close()

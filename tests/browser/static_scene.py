@@ -89,18 +89,6 @@ def selected(page, link):
     return page.evaluate("id => window.bits(id)", link.model_id)
 
 
-def drag(page, canvas, outline):
-    """Press, move along the outline (fractions of the canvas), release."""
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in outline]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=4)
-    page.mouse.up()
-
-
 PAINTED = """c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data
 .reduce((n, v, i) => n + (i % 4 === 3 && v > 0), 0) > 3000"""
 

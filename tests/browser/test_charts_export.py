@@ -1,20 +1,20 @@
 """Heat-map, line chart, dendrogram and token text together: on one page and saved to one file."""
 
+import axe
 import ipywidgets
 import numpy as np
 import pandas as pd
 import pytest
+from mouse import box_of
 from static_page import of, open_views, snapshot
 from static_scene import selected
 
 import cutaway_widgets as cw
 from cutaway.core import Index
-from cutaway_widgets._code import STATIC
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
 pytestmark = pytest.mark.browser
 
-AXE = STATIC.parent / "js" / "node_modules" / "axe-core" / "axe.min.js"
 N, K = 8, 5
 NASTY = "<img src=x onerror=\"document.body.dataset.owned='yes'\">"
 
@@ -83,23 +83,19 @@ def test_a_text_is_a_column_of_the_heat_map(page):
 def test_no_style_of_one_view_reaches_another(page):
     """The classes of the table are its own: its head stands above its rows."""
     table = of(page, page.cw[4])
-    head = table.locator(".cw-header").bounding_box()
-    first = table.locator(".cw-tr").first.bounding_box()
+    head = box_of(table.locator(".cw-header"))
+    first = box_of(table.locator(".cw-tr").first)
     assert head["height"] > 20
     assert first["y"] >= head["y"] + head["height"] - 1
 
 
 def test_no_serious_finding_of_the_accessibility_rules(browser):
-    rules = AXE.read_text(encoding="utf-8") if AXE.is_file() else ""
-    if not rules:
-        pytest.skip("axe-core is not installed: run npm ci in widgets/cutaway_widgets/js")
     for dark in (False, True):
         shown = views()
         page = open_views(browser, shown, dark=dark, height=1600)
         of(page, shown[3]).locator(".cw-token").nth(1).click()
-        page.add_script_tag(content=rules)
-        found = page.evaluate("() => axe.run(document)")["violations"]
-        assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
+        axe.bring(page)
+        assert axe.wrong(page, "body") == []
         page.context.close()
 
 

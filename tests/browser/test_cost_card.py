@@ -15,6 +15,7 @@ from cutaway.model.card import CostCard
 
 sys.path.append(str(Path(__file__).parents[1] / "widgets"))
 from attributed import attributed
+from mouse import box_of
 
 pytestmark = pytest.mark.browser
 
@@ -37,14 +38,6 @@ def scene():
     link = cw.Link(Index([*SITES, "other"], "site"))
     grid = cw.ImageGrid(link=link, labels=["m", "1", "2", "f", "o"], mode="selected", height=100)
     return cw.CostCard(card(), link=link, title="Capture"), grid
-
-
-@pytest.fixture
-def page(browser, scene):
-    page = open_views(browser, scene)
-    yield page
-    assert page.strays == []
-    page.context.close()
 
 
 def names(page, view):
@@ -70,8 +63,8 @@ def test_lines_hold_the_numbers_and_bars_are_in_proportion(page, scene):
     expect(view.locator(".cw-tr").nth(2).get_by_role("gridcell")).to_have_text(
         ["conv2", "16×10×10", "2.42 k", "240 k", "6.4 MB"]
     )
-    bars = [one.bounding_box()["width"] for one in view.locator(".cw-share").all()]
-    track = view.locator(".cw-track").first.bounding_box()["width"]
+    bars = [box_of(one)["width"] for one in view.locator(".cw-share").all()]
+    track = box_of(view.locator(".cw-track").first)["width"]
     assert bars[1] == pytest.approx(track, abs=1)
     assert bars[2] == pytest.approx(track * 6.4 / 18.816, abs=1)
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from mouse import box_of, drag
 from scipy.cluster.hierarchy import fcluster, linkage
 from static_page import of, open_views, snapshot
-from static_scene import PAINTED, drag, selected
+from static_scene import PAINTED, selected
 
 import cutaway_widgets as cw
 from cutaway.core import Index
@@ -51,7 +52,7 @@ def test_the_summary_tells_the_clusters(page):
 def test_a_click_on_a_branch_selects_its_leaves(page):
     view, table, _ = page.cw
     canvas = of(page, view).locator("canvas.cw-over")
-    box = canvas.bounding_box()
+    box = box_of(canvas)
     # The clusters' stems rise from below the cut far above it: cross them from the left.
     found = []
     for fx in np.arange(0.08, 0.96, 0.008):
@@ -113,7 +114,7 @@ def test_the_cut_moves_by_keys_from_number_to_number_of_clusters(page):
 
 def test_the_cut_is_dragged_by_its_handle_and_by_its_line(page):
     view, _, _ = page.cw
-    handle = of(page, view).get_by_role("slider").bounding_box()
+    handle = box_of(of(page, view).get_by_role("slider"))
     x, y = handle["x"] + 8, handle["y"] + 8
     page.mouse.move(x, y)
     page.mouse.down()

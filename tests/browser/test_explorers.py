@@ -10,6 +10,7 @@ import psutil
 import pytest
 from explorers import CASES
 from hosts import Page, lab, voila
+from mouse import box_of, drag
 
 import cutaway_widgets as cw
 from cutaway_widgets._code import STATIC
@@ -71,18 +72,6 @@ def selected(view):
     return int(found[1].replace(",", "")) if found else 0
 
 
-def lasso(host, canvas):
-    box = canvas.bounding_box()
-    mouse = host.page.mouse
-    corners = [(0.3, 0.3), (0.75, 0.3), (0.75, 0.75), (0.3, 0.75), (0.3, 0.32)]
-    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
-    mouse.move(*at[0])
-    mouse.down()
-    for x, y in at[1:]:
-        mouse.move(x, y, steps=8)
-    mouse.up()
-
-
 def kernels_under(process):
     return [
         one
@@ -128,7 +117,7 @@ class TestExplorer:
     def test_brushing_is_linked_and_undone(self, host):
         view, canvas = scatter_of(host)
         canvas.press("Escape")
-        lasso(host, canvas)
+        drag(host.page, canvas)
         expect(view.locator(".cw-summary")).to_contain_text(re.compile(r"\d+ selected"))
         first = selected(view)
         assert first > 0
@@ -162,7 +151,7 @@ class TestExplorer:
         )
         for one in host.page.locator("section.cw").all():
             if one.is_visible():
-                assert one.bounding_box()["width"] > 150
+                assert box_of(one)["width"] > 150
                 assert one.evaluate("el => el.scrollWidth <= el.clientWidth + 1"), (
                     one.get_attribute("aria-label")
                 )
@@ -183,7 +172,7 @@ class TestExplorer:
         if not bar.count():
             pytest.skip("this explorer has no selection bar")
         view, canvas = scatter_of(host)
-        lasso(host, canvas)
+        drag(host.page, canvas)
         expect(view.locator(".cw-summary")).to_contain_text(re.compile(r"[1-9]\d* selected"))
         n = selected(view)
         bar.get_by_role("textbox").first.fill("mine")
@@ -215,7 +204,7 @@ class TestExplorer:
         for one in kernels_under(host.process):
             one.suspend()
         try:
-            lasso(host, canvas)
+            drag(host.page, canvas)
             expect(view.locator(".cw-summary")).to_contain_text(re.compile(r"[1-9]\d* selected"))
             n = f"{selected(view):,} selected"
             for one in host.page.locator("section.cw-histogram:visible .cw-summary").all():
@@ -248,6 +237,6 @@ class TestExplorer:
         view = host.page.locator("section.cw-scatter").first
         canvas.press("Escape")
         expect(view.locator(".cw-summary")).to_contain_text("none selected")
-        lasso(host, canvas)
+        drag(host.page, canvas)
         expect(view.locator(".cw-summary")).to_contain_text(re.compile(r"\d+ selected"))
         assert selected(view) > 0

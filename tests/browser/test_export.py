@@ -7,6 +7,7 @@ import ipywidgets
 import numpy as np
 import pandas as pd
 import pytest
+from mouse import drag
 from static_page import snapshot
 
 import cutaway as ct
@@ -133,16 +134,8 @@ def summary(place, kind):
 
 def lasso_the_small_cluster(page, place):
     """Draw around the cluster on the right: a loop in the right half of the scatter."""
-    canvas = place.locator(".cw-scatter canvas.cw-over")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    loop = [(0.6, 0.005), (0.995, 0.005), (0.995, 0.9), (0.6, 0.9), (0.6, 0.02)]
-    corners = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in loop]
-    page.mouse.move(*corners[0])
-    page.mouse.down()
-    for corner in corners[1:]:
-        page.mouse.move(*corner, steps=5)
-    page.mouse.up()
+    right = [(0.6, 0.005), (0.995, 0.005), (0.995, 0.9), (0.6, 0.9), (0.6, 0.02)]
+    drag(page, place.locator(".cw-scatter canvas.cw-over"), right, steps=5)
 
 
 def brushing_is_alive(page, place):

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from mouse import box_of, drag
 from static_page import of, open_views, snapshot
-from static_scene import PAINTED, drag, look, repainted, selected
+from static_scene import PAINTED, look, repainted, selected
 
 import cutaway_widgets as cw
 from cutaway.core import Index
@@ -50,7 +51,7 @@ def cell(page, view, row, column):
     canvas = of(page, view).locator("canvas.cw-over")
     canvas.scroll_into_view_if_needed()
     page.wait_for_function(PAINTED, arg=of(page, view).locator("canvas").first.element_handle())
-    box = canvas.bounding_box()
+    box = box_of(canvas)
     # Names of rows take 7 % of the width here; a guess within half a cell finds it.
     x = box["x"] + (0.07 + 0.92 * (column + 0.5) / 8) * box["width"]
     y = box["y"] + (0.05 + 0.87 * (row + 0.5) / 6) * box["height"]
@@ -131,7 +132,7 @@ def test_columns_are_sorted_by_a_row_and_back(page):
     # The numbers of layer 0 rise to the right, so its largest comes first now.
     page.keyboard.press("Escape")
     page.mouse.move(0, 0)
-    box = over.bounding_box()
+    box = box_of(over)
     page.mouse.move(box["x"] + 0.12 * box["width"], box["y"] + 0.1 * box["height"])
     expect(of(page, view).locator(".cw-tip strong")).to_have_text("layer 0, head 7")
     page.mouse.move(0, 0)
@@ -177,7 +178,7 @@ def test_fifty_thousand_columns_are_drawn_and_the_pixels_say_what_they_are(brows
         row[4 * x] > 240 && row[4 * x + 1] > 200 && row[4 * x + 2] < 90);
     }""")
     assert 1 <= len(bright) <= 2
-    box = canvas.bounding_box()
+    box = box_of(canvas)
     page.mouse.click(box["x"] + bright[0] + 0.5, box["y"] + 150)
     assert selected(page, view.link) == [31_234]
     of(page, view).get_by_role("button", name="Zoom in").click(click_count=3)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from hosts import HOSTS, voila
+from mouse import box_of, drag
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
 pytestmark = pytest.mark.browser
@@ -27,21 +28,6 @@ def settle(host):
     expect(view(host, "Screen").get_by_text(re.compile("Done"))).to_be_visible(
         timeout=120 * SECONDS
     )
-
-
-def lasso(host, scatter):
-    """Drag a loop around the middle half of the points with the real mouse."""
-    canvas = scatter.locator("canvas.cw-over")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    mouse = host.page.mouse
-    corners = [(0.3, 0.3), (0.75, 0.3), (0.75, 0.75), (0.3, 0.75), (0.3, 0.32)]
-    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
-    mouse.move(*at[0])
-    mouse.down()
-    for x, y in at[1:]:
-        mouse.move(x, y, steps=8)
-    mouse.up()
 
 
 class TestDashboard:
@@ -81,7 +67,7 @@ class TestDashboard:
 
     def test_lasso_selects_in_every_view_and_in_python(self, host):
         scatter = view(host, "Samples of")
-        lasso(host, scatter)
+        drag(host.page, scatter.locator("canvas.cw-over"))
         selected = scatter.get_by_text(re.compile(r"\d+ selected"))
         expect(selected).to_be_visible()
         count = re.search(r"([\d,]+) selected", selected.inner_text())[1]
@@ -153,9 +139,9 @@ class TestDashboard:
         page = host.page
         page.get_by_role("tab", name="Filters × samples").click()
         heat = view(host, "How odd each filter finds each sample")
-        box = heat.locator("canvas").last.bounding_box()
+        box = box_of(heat.locator("canvas").last)
         heat.scroll_into_view_if_needed()
-        box = heat.locator("canvas").last.bounding_box()
+        box = box_of(heat.locator("canvas").last)
         mouse = page.mouse
         mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
         mouse.down()
@@ -177,7 +163,7 @@ class TestDashboard:
         width = {"voila": 480, "lab": 900}[host.name]
         host.page.set_viewport_size({"width": width, "height": 900})
         for title in ("Layers", FILTERS, "Samples of", "Outlier samples"):
-            box = view(host, title).bounding_box()
+            box = box_of(view(host, title))
             assert box["width"] > 200
         host.shoot(f"{host.name}-narrow")
         host.page.set_viewport_size({"width": 1400, "height": 1100})

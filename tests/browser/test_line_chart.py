@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from mouse import box_of, drag
 from static_page import of, open_views, snapshot
-from static_scene import PAINTED, drag, look, repainted, selected
+from static_scene import PAINTED, look, repainted, selected
 
 import cutaway_widgets as cw
 from cutaway.core import Index
@@ -75,7 +76,7 @@ def test_keys_move_the_cursor_and_python_hears_the_last_place(page):
 def test_the_cursor_is_dragged_from_place_to_place(page):
     chart, _ = page.cw
     canvas = of(page, chart).locator("canvas.cw-over")
-    box = canvas.bounding_box()
+    box = box_of(canvas)
     # From where the cursor stands: the pointer says so by its shape.
     x = next(
         x
@@ -111,7 +112,7 @@ def test_a_dragged_range_selects_its_rows_and_the_table_follows(page):
 
 def test_hover_reads_every_series_and_is_shared(page):
     chart, _ = page.cw
-    box = of(page, chart).locator("canvas.cw-over").bounding_box()
+    box = box_of(of(page, chart).locator("canvas.cw-over"))
     page.mouse.move(box["x"] + 0.99 * box["width"] - 8, box["y"] + 60)
     tip = of(page, chart).locator(".cw-tip")
     expect(tip).to_contain_text("epoch 25")
@@ -181,7 +182,7 @@ def test_pictures(browser, name, dark, width):
     page = open_views(browser, [chart, many], dark=dark, width=width)
     page.wait_for_function(PAINTED, arg=of(page, many).locator("canvas").first.element_handle())
     drag(page, of(page, chart).locator("canvas.cw-over"), [(0.6, 0.4), (0.8, 0.6)])
-    box = of(page, chart).locator("canvas.cw-over").bounding_box()
+    box = box_of(of(page, chart).locator("canvas.cw-over"))
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 60)
     page.wait_for_timeout(150)
     snapshot(page, f"line-chart-{name}")

@@ -14,6 +14,7 @@ from cutaway.data import load_data
 
 sys.path.append(str(Path(__file__).parents[1] / "widgets"))
 from attributed import attributed
+from mouse import box_of
 
 pytestmark = pytest.mark.browser
 
@@ -28,14 +29,6 @@ def scene():
     link = cw.Link(Index(ids))
     view = cw.AttributionOverlay(attributed(ids[::2]), data=data, link=link, opacity=1.0)
     return view, cw.ImageGrid(link=link, height=120)
-
-
-@pytest.fixture
-def page(browser, scene):
-    page = open_views(browser, scene)
-    yield page
-    assert page.strays == []
-    page.context.close()
 
 
 def tiles(page, view):
@@ -130,7 +123,7 @@ def test_keys_alone_reach_and_select_and_stay_in_the_view(page, scene):
 def test_hover_reads_the_pixel_and_points_in_other_views(page, scene):
     view, grid = scene
     tile = tiles(page, view).nth(1)
-    box = tile.locator("canvas").bounding_box()
+    box = box_of(tile.locator("canvas"))
     page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.3 * box["height"], steps=3)
     tip = of(page, view).locator(".cw-tip")
     expect(tip).to_contain_text("sample s02target 1, score 1.500")

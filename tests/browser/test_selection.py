@@ -5,9 +5,10 @@ import io
 
 import numpy as np
 import pytest
+from mouse import box_of, drag
 from PIL import Image
 from static_page import of, open_views, snapshot
-from static_scene import N, drag, selected
+from static_scene import N, selected
 from static_scene import scene as planted
 
 import cutaway_widgets as cw
@@ -239,7 +240,7 @@ class TestSave:
 
     def test_a_picture_holds_the_canvases_the_words_and_the_ground(self, page, scene):
         raw, name = saved(page, scene.scatter, "Picture")
-        shown = of(page, scene.scatter).locator(".cw").bounding_box()
+        shown = box_of(of(page, scene.scatter).locator(".cw"))
         picture = np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")).astype(int)
         assert name == "samples-of-one-filter.png"
         assert picture.shape[1] == round(shown["width"])
@@ -260,10 +261,10 @@ class TestSave:
         raw, _ = saved(page, scene.table, "Picture")
         picture = np.asarray(Image.open(io.BytesIO(raw)).convert("L")).astype(int)
         rows = of(page, scene.table).locator(".cw-tr").all()
-        head = of(page, scene.table).locator(".cw-head").bounding_box()
+        head = box_of(of(page, scene.table).locator(".cw-head"))
         top = head["y"] + head["height"]
         for row in rows:
-            box = row.bounding_box()
+            box = box_of(row)
             y, x = round(box["y"] - top + 30), round(box["x"] - head["x"]) + 8
             # Words of the first cell.
             assert (picture[y + 2 : y + 24, x : x + 60] < 110).sum() > 20

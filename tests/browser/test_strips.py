@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from gallery import planted_atlas
+from mouse import box_of
 from static_page import of, open_views, snapshot
 from static_scene import expect, look, repainted, selected
 
@@ -28,17 +29,9 @@ def scene():
     return view, cw.ImageGrid(link=samples, mode="selected", height=100)
 
 
-@pytest.fixture
-def page(browser, scene):
-    page = open_views(browser, scene)
-    yield page
-    assert page.strays == []
-    page.context.close()
-
-
 def place(page, view, row, column):
     """Middle of a tile, measured on the page: 48 px and 4 px apart behind the heads."""
-    box = of(page, view).locator(".cw-port").bounding_box()
+    box = box_of(of(page, view).locator(".cw-port"))
     left = min(130, 16 + 6.4 * 8)
     x = left / 2 if column < 0 else left + 52 * column + 24
     y = 25 if row < 0 else 50 + 52 * row + 24
@@ -46,7 +39,7 @@ def place(page, view, row, column):
 
 
 def pixel(page, view, at):
-    box = of(page, view).locator("canvas.cw-under").bounding_box()
+    box = box_of(of(page, view).locator("canvas.cw-under"))
     spot = [at[0] - box["x"], at[1] - box["y"]]
     return of(page, view).locator("canvas.cw-under").evaluate(
         "(c, [x, y]) => [...c.getContext('2d').getImageData(x * devicePixelRatio, "

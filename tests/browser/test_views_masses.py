@@ -6,8 +6,9 @@
 import numpy as np
 import pytest
 from gallery import planted_atlas
+from mouse import box_of, drag
 from static_page import of, open_views, snapshot
-from static_scene import N, drag, page, repainted, scene, selected  # noqa: F401 - fixtures
+from static_scene import N, page, repainted, scene, selected  # noqa: F401 - fixtures
 
 import cutaway_widgets as cw
 from cutaway.core import Index
@@ -45,7 +46,7 @@ def lattice(columns, lines):
 
 def places(page, view, points):
     """Page places of points, as the view's own fit puts them (no labels on the axes)."""
-    box = of(page, view).locator("canvas.cw-over").bounding_box()
+    box = box_of(of(page, view).locator("canvas.cw-over"))
     left, top, width, height = 50, 18, box["width"] - 70, view.height - 48
     low, high = points.min(0), points.max(0)
     part = (points - low) / (high - low)
@@ -208,7 +209,7 @@ def test_close_by_pictures_stand_in_place_of_points_and_none_over_another(browse
     for _ in range(4):
         over.press("+")
     page.wait_for_timeout(200)
-    box = over.bounding_box()
+    box = box_of(over)
     # The middle of the lattice stays in the middle; four steps of 1.5 make distances five times.
     step = 1.5**4 * (box["width"] - 70) / 19
     middle = 40 + (box["width"] - 50) / 2

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from static_page import of, open_views, snapshot
-from static_scene import PAINTED, N, drag, everything, look, repainted, selected
+from static_scene import PAINTED, N, everything, look, repainted, selected
 from static_scene import page, scene  # noqa: F401 - fixtures
+from mouse import box_of, drag
 
 import cutaway_widgets as cw
 from cutaway.core import Index
@@ -338,9 +339,9 @@ def test_views_without_anything_to_show_say_so(browser):
 
 def test_cells_of_a_column_line_up_with_their_head(page, scene):
     table = of(page, scene.table)
-    heads = [one.bounding_box() for one in table.get_by_role("columnheader").all()]
+    heads = [box_of(one) for one in table.get_by_role("columnheader").all()]
     for row in table.locator(".cw-sheet [role=row]").all():
         for head, cell in zip(heads, row.get_by_role("gridcell").all(), strict=True):
-            box = cell.bounding_box()
+            box = box_of(cell)
             assert abs(box["x"] - head["x"]) < 2
             assert abs(box["width"] - head["width"]) < 2

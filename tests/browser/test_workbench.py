@@ -4,6 +4,7 @@ import re
 
 import pytest
 from hosts import HOSTS, Page
+from mouse import box_of, drag
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
 pytestmark = pytest.mark.browser
@@ -54,18 +55,12 @@ def settle(host, *words):
         expect(line).to_be_visible(timeout=120 * SECONDS)
 
 
-def lasso(host, scatter):
+MOST = [(0.2, 0.15), (0.85, 0.15), (0.85, 0.8), (0.2, 0.8), (0.2, 0.17)]
+
+
+def pick_most(host, scatter):
     """Drag a loop around most points; returns how many were selected."""
-    canvas = scatter.locator("canvas.cw-over")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    corners = [(0.2, 0.15), (0.85, 0.15), (0.85, 0.8), (0.2, 0.8), (0.2, 0.17)]
-    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
-    host.page.mouse.move(*at[0])
-    host.page.mouse.down()
-    for x, y in at[1:]:
-        host.page.mouse.move(x, y, steps=8)
-    host.page.mouse.up()
+    drag(host.page, scatter.locator("canvas.cw-over"), MOST)
     found = scatter.get_by_text(re.compile(r"[1-9]\d* selected"))
     expect(found).to_be_visible()
     return int(re.search(r"(\d+) selected", found.inner_text())[1])
@@ -122,7 +117,7 @@ class TestWorkbench:
         expect(cards(host)).to_have_count(2, timeout=90 * SECONDS)
         settle(host, "project")
         plane = cards(host).first.locator("section.cw-scatter")
-        n = lasso(host, plane)
+        n = pick_most(host, plane)
         assert 20 < n < 200
         for one in cards(host).locator("section.cw-scatter").all():
             expect(one.get_by_text(f"{n} selected")).to_be_visible()
@@ -215,7 +210,7 @@ class TestWorkbench:
         tab(saved, "Open")
         expect(saved.page.locator("section.cw-tree")).to_be_hidden()
         scatters = saved.page.locator("section.cw-scatter")
-        n = lasso(saved, scatters.first)
+        n = pick_most(saved, scatters.first)
         for one in scatters.all():
             expect(one.get_by_text(re.compile(rf"\b{n} selected"))).to_be_visible()
         saved.shoot(f"workbench-{host.name}-saved")
@@ -227,7 +222,7 @@ class TestWorkbench:
         width = {"voila": 480, "lab": 700}[host.name]
         host.page.set_viewport_size({"width": width, "height": 900})
         for part in (".cw-bench-side", ".cw-bench-card", "section.cw-guide"):
-            box = host.page.locator(part).first.bounding_box()
+            box = box_of(host.page.locator(part).first)
             assert box["width"] > 200
             assert box["x"] + box["width"] <= width + 1
         host.shoot(f"workbench-{host.name}-narrow")

@@ -189,7 +189,9 @@ def two_sided_p(observed: float, changes: NDArray[np.float64]) -> float:
     return float((1 + larger) / (1 + len(changes)))
 
 
-def bootstrap_interval(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+def bootstrap_interval(
+    values: NDArray[np.float64], seed: int, resamples: int = _RESAMPLES
+) -> NDArray[np.float64]:
     """95 % percentile interval of the mean of some values, by resampling them.
 
     References
@@ -198,7 +200,7 @@ def bootstrap_interval(values: NDArray[np.float64], seed: int) -> NDArray[np.flo
     """
     rng = np.random.default_rng(seed)
     n = len(values)
-    means = np.array([values[rng.integers(0, n, n)].mean() for _ in range(_RESAMPLES)])
+    means = np.array([values[rng.integers(0, n, n)].mean() for _ in range(resamples)])
     return np.asarray(np.quantile(means, [0.025, 0.975]))
 
 

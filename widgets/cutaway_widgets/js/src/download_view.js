@@ -1,13 +1,8 @@
 // @ts-check
 // A file that Python made, for the reader to take: shown as text where it is one, copied, downloaded.
+import { bytesText } from "./cost_model.js";
 import { h, shell } from "./dom.js";
 import { bytes, watch } from "./wire.js";
-
-/** Size as people read it. @param {number} n */
-export function size(n) {
-  if (n < 1000) return `${n} B`;
-  return n < 1e6 ? `${(n / 1000).toFixed(1)} kB` : `${(n / 1e6).toFixed(1)} MB`;
-}
 
 /** @param {{ model: import("./wire.js").Model, el: HTMLElement, signal: AbortSignal }} context */
 export async function download({ model, el, signal }) {
@@ -52,7 +47,7 @@ export async function download({ model, el, signal }) {
     url = URL.createObjectURL(new Blob([raw.slice().buffer], { type: model.get("mime") }));
     link.href = url;
     link.download = name;
-    link.textContent = `Download ${name} (${size(raw.length)})`;
+    link.textContent = `Download ${name} (${bytesText(raw.length)})`;
   };
   const started = model.get("_made");
   const made = () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { hiding, led } from "../src/choice.js";
-import { size } from "../src/download_view.js";
+import { bytesText } from "../src/cost_model.js";
 import { defaults, expected, problem, problems } from "../src/form_model.js";
 
 const field = (more) => ({
@@ -59,5 +59,5 @@ describe("a choice", () => {
 });
 
 it("sizes are read by people", () => {
-  expect([size(12), size(1234), size(2_500_000)]).toEqual(["12 B", "1.2 kB", "2.5 MB"]);
+  expect([12, 1234, 2_500_000].map(bytesText)).toEqual(["12 B", "1.2 kB", "2.5 MB"]);
 });

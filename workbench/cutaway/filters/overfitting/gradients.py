@@ -8,15 +8,16 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
 from cutaway.core import Origin, Result, Tick, check, part, silent
 from cutaway.data import Dataset
 from cutaway.data.batching import batches
-from cutaway.filters.overfitting.statistics import auc, auc_by_class, top
+from cutaway.filters.overfitting.statistics import auc, auc_by_class, check_share, top
 from cutaway.model import Model
+from cutaway.model.hooks import evaluating
 
 _BATCH = 64
 _RESAMPLES = 500
@@ -103,10 +104,14 @@ def gradient_norms(
         raise ValueError("data must have labels, got none; give them to load_data")
     check.whole("batch_size", batch_size, 1)
     found, done = [], 0
-    with model.lock, _Evaluating(model.module) as (weights, buffers):
+    module = model.module
+    # `grad` differentiates inside the no_grad of `evaluating`: it sets the flag anew for itself.
+    with model.lock, evaluating(module):
+        weights = {name: one.detach() for name, one in module.named_parameters()}
+        buffers = {name: one.detach() for name, one in module.named_buffers()}
 
         def loss_of(values: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-            logits = functional_call(model.module, (values, buffers), (x[None],))
+            logits = functional_call(module, (values, buffers), (x[None],))
             return functional.cross_entropy(logits, y[None])
 
         per_sample = vmap(grad(loss_of), in_dims=(None, 0, 0), randomness="different")
@@ -124,23 +129,6 @@ def gradient_norms(
             done += len(batch)
     tick(1.0, f"gradients: {done} samples")
     return np.concatenate(found)
-
-
-class _Evaluating:
-    """Eval mode with detached copies of weights and buffers; training flags come back."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
-        self._modes = {one: one.training for one in module.modules()}
-
-    def __enter__(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        self._module.eval()
-        weights = {name: one.detach() for name, one in self._module.named_parameters()}
-        return weights, {name: one.detach() for name, one in self._module.named_buffers()}
-
-    def __exit__(self, *_problem: object) -> None:
-        for module, mode in self._modes.items():
-            module.training = mode
 
 
 def outlier_gradients(
@@ -183,8 +171,7 @@ def outlier_gradients(
     check.whole("seed", seed, 0)
     if not early:
         raise ValueError("early must hold at least one model, got none; give early checkpoints")
-    if not 0.0 < share < 0.5:
-        raise ValueError(f"share must lie between 0 and 0.5, got {share}; 0.05 takes 5 %")
+    check_share(share)
     models = [*early, *([initial] if initial is not None else [])]
     found = [
         gradient_norms(one, data, tick=part(tick, i / len(models), (i + 1) / len(models)))

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cutaway.core import Index, Origin, Result, Tick, check, silent
-from cutaway.filters.overfitting.statistics import mean_interval, top
+from cutaway.filters.overfitting.statistics import check_share, mean_interval, top
 
 Trainer: TypeAlias = Callable[[NDArray[np.bool_], int], tuple[float, float]]
 """(keep: which training samples, seed) to (train accuracy, test accuracy) after training."""
@@ -115,8 +115,7 @@ def without_outliers(
     check.same_length("labels", len(classes), "scores", len(values))
     if not seeds:
         raise ValueError("seeds must hold at least one seed, got none; give e.g. range(3)")
-    if not 0.0 < share < 0.5:
-        raise ValueError(f"share must lie between 0 and 0.5, got {share}; 0.05 takes 5 %")
+    check_share(share)
     steep = None if gradients is None else np.asarray(gradients, dtype=np.float64)
     if steep is not None:
         check.same_length("gradients", len(steep), "scores", len(values))

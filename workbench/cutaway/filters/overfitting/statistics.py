@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from cutaway.causal.ablate import bootstrap_interval
 
 
 def spearman(a: ArrayLike, b: ArrayLike) -> float:
@@ -13,10 +16,10 @@ def spearman(a: ArrayLike, b: ArrayLike) -> float:
     a, b : array_like of shape (n,)
         Paired values.
     """
-    x, y = stats.rankdata(a), stats.rankdata(b)
+    x, y = np.asarray(a), np.asarray(b)
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
-    return float(np.corrcoef(x, y)[0, 1])
+    return float(stats.spearmanr(x, y).statistic)
 
 
 def shift_p(a: ArrayLike, b: ArrayLike) -> float:
@@ -65,12 +68,11 @@ def auc(scores: ArrayLike, positive: ArrayLike) -> float:
         NaN without positives or without others.
     """
     is_positive = np.asarray(positive, dtype=bool)
-    n_in, n_out = int(is_positive.sum()), int((~is_positive).sum())
-    if n_in == 0 or n_out == 0:
+    if is_positive.all() or not is_positive.any():
         return float("nan")
     values = np.nan_to_num(np.asarray(scores, dtype=np.float64), nan=-np.inf, neginf=-np.inf)
-    ranks = stats.rankdata(values)
-    return float((ranks[is_positive].sum() - n_in * (n_in + 1) / 2) / (n_in * n_out))
+    # Ranks, since infinite scores are refused.
+    return float(roc_auc_score(is_positive, stats.rankdata(values)))
 
 
 def auc_by_class(scores: ArrayLike, positive: ArrayLike, labels: ArrayLike) -> float:
@@ -120,10 +122,14 @@ def mean_interval(values: ArrayLike, seed: int, n: int = 2000) -> tuple[float, f
     known = known[np.isfinite(known)]
     if len(known) < 2:
         return (float(known.mean()) if len(known) else float("nan"), float("nan"), float("nan"))
-    rng = np.random.default_rng(seed)
-    means = known[rng.integers(0, len(known), (n, len(known)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
+    low, high = bootstrap_interval(known, seed, n)
     return float(known.mean()), float(low), float(high)
+
+
+def check_share(share: float) -> None:
+    """Refuse a part of the samples that leaves none, or no others to compare with."""
+    if not 0.0 < share < 0.5:
+        raise ValueError(f"share must lie between 0 and 0.5, got {share}; 0.05 takes 5 %")
 
 
 def top(scores: NDArray[np.float64], part: float) -> NDArray[np.bool_]:

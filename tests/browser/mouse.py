@@ -1,0 +1,34 @@
+"""Where things are on a page, and gestures of the real mouse on them."""
+
+import time
+
+MIDDLE = ((0.3, 0.3), (0.75, 0.3), (0.75, 0.75), (0.3, 0.75), (0.3, 0.32))
+PATIENCE = 20.0  # seconds
+
+
+def box_of(locator):
+    """Place of an element once it rests: on the page, and the same for two looks in turn.
+
+    A view that draws its tiles anew takes an element off the page between finding and measuring it;
+    `bounding_box` alone answers None then.
+    """
+    until, before = time.monotonic() + PATIENCE, None
+    while True:
+        box = locator.bounding_box()
+        if box is not None and box == before:
+            return box
+        assert time.monotonic() < until, f"no place on the page for {locator}: {box}"
+        before = box
+        locator.page.wait_for_timeout(20)
+
+
+def drag(page, canvas, outline=MIDDLE, steps=4):
+    """Press, move along the outline (parts of the canvas), release."""
+    canvas.scroll_into_view_if_needed()
+    box = box_of(canvas)
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in outline]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    for x, y in at[1:]:
+        page.mouse.move(x, y, steps=steps)
+    page.mouse.up()
