@@ -7,7 +7,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from cutaway.filters import prepare
-from cutaway.filters.coordinates import pooled
+from cutaway.filters.coordinates import pooled, scatter, shared_axes
 
 ORACLE = Path(__file__).parents[1] / "oracles" / "gmm"
 
@@ -90,6 +90,64 @@ def test_few_samples_get_fewer_coordinates(n, dims):
 def test_scale_of_a_filter_does_not_matter():
     maps = np.random.default_rng(4).normal(size=(300, 1, 6, 6))
     np.testing.assert_allclose(prepare(maps).values, prepare(maps * 1e4).values, atol=1e-10)
+
+
+class TestShared:
+    def planted(self):
+        """Three filters along one planted direction, each with its own scale and noise."""
+        rng = np.random.default_rng(7)
+        direction = rng.normal(size=16)
+        direction /= np.linalg.norm(direction)
+        amounts = rng.normal(size=(400, 3)) * (1.0, 50.0, 0.02)
+        maps = amounts[..., None] * direction
+        maps += rng.normal(size=maps.shape) * 0.2 * np.array([1.0, 50.0, 0.02])[:, None] + 5.0
+        return maps.reshape(400, 3, 4, 4), amounts, direction
+
+    def test_the_first_coordinate_is_the_planted_direction_in_every_filter(self):
+        maps, amounts, direction = self.planted()
+        axes = shared_axes(scatter(pooled(maps, 8)))
+        assert abs(axes[:, 0] @ direction) > 0.999
+        found = prepare(maps, n_dims=2, shared=True)
+        for f in range(3):
+            r = np.corrcoef(found.values[f, :, 0], amounts[:, f])[0, 1]
+            assert r * np.sign(axes[:, 0] @ direction) > 0.97
+            assert found.values[f, :, 0].std(ddof=1) == pytest.approx(1.0, abs=1e-12)
+
+    def test_axes_are_those_of_scikit_learn_on_the_standardised_filters_together(self):
+        maps, _, _ = self.planted()
+        rows = maps.reshape(400, 3, 16)
+        rows = rows - rows.mean(axis=0)
+        rows /= np.sqrt((rows**2).sum(axis=(0, 2), keepdims=True))
+        theirs = PCA(3).fit(rows.reshape(-1, 16)).components_
+        mine = shared_axes(scatter(pooled(maps, 8)))[:, :3].T
+        np.testing.assert_allclose(np.abs(mine), np.abs(theirs), atol=1e-7)
+
+    def test_a_layer_in_pieces_has_the_axes_of_the_whole(self):
+        maps, _, _ = self.planted()
+        pieces = sum(scatter(pooled(maps[:, one], 8)) for one in ([0], [1, 2]))
+        axes = shared_axes(pieces)
+        whole = prepare(maps, shared=True)
+        part = prepare(maps[:, 1:], shared=axes)
+        np.testing.assert_allclose(np.abs(part.values), np.abs(whole.values[1:]), atol=1e-9)
+
+    def test_one_filter_shares_with_itself(self):
+        maps = np.random.default_rng(8).normal(size=(300, 1, 3, 3)) * np.arange(1, 10).reshape(3, 3)
+        own, shared = prepare(maps, n_dims=3), prepare(maps, n_dims=3, shared=True)
+        np.testing.assert_allclose(np.abs(shared.values), np.abs(own.values), atol=1e-9)
+        np.testing.assert_allclose(shared.explained, own.explained, atol=1e-12)
+
+    def test_a_filter_without_variance_along_the_first_axis_says_so(self):
+        rng = np.random.default_rng(9)
+        maps = np.zeros((200, 3, 2, 2))
+        maps[:, :2, 0, 0] = rng.normal(size=(200, 2))
+        maps[:, 2, 1, 1] = rng.normal(size=200)
+        found = prepare(maps, shared=True)
+        assert found.status.tolist() == ["ok", "ok", "off_axes"]
+        assert np.isnan(found.values[2]).all()
+
+    def test_axes_of_other_maps_are_refused(self):
+        with pytest.raises(ValueError, match="shared must have as many.* 9|shared.*9.*16"):
+            prepare(np.ones((30, 1, 4, 4)), shared=np.eye(9))
 
 
 def test_arrays_are_read_only(easy):

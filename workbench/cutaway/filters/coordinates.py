@@ -26,8 +26,9 @@ class Coordinates:
         Each filter is centred and divided by the standard deviation along its first direction.
     status : ndarray of shape (filters,)
         ``"ok"``, ``"nonfinite_dropped"`` (reduced, some rows left out), ``"dead"`` (all zero),
-        ``"constant"`` (no variance) or ``"too_few"`` (fewer than 25 finite samples: five for each
-        parameter of a two-component mixture of one coordinate).
+        ``"constant"`` (no variance), ``"too_few"`` (fewer than 25 finite samples: five for each
+        parameter of a two-component mixture of one coordinate) or ``"off_axes"`` (no variance along
+        the first axis that it shares with the other filters).
     explained : ndarray of shape (filters,)
         Fraction of the filter's variance that the coordinates keep; NaN where none were made.
     kept : ndarray of shape (filters, n)
@@ -50,7 +51,13 @@ class Coordinates:
         return np.isin(self.status, ("ok", "nonfinite_dropped"))
 
 
-def prepare(maps: NDArray[Any], *, n_dims: int = 4, pool: int = 8) -> Coordinates:
+def prepare(
+    maps: NDArray[Any],
+    *,
+    n_dims: int = 4,
+    pool: int = 8,
+    shared: bool | NDArray[np.float64] = False,
+) -> Coordinates:
     """Return PCA coordinates and a status for every filter.
 
     Parameters
@@ -62,6 +69,10 @@ def prepare(maps: NDArray[Any], *, n_dims: int = 4, pool: int = 8) -> Coordinate
         for each parameter of a two-component mixture: 4 take 145 samples, 3 take 95, 2 take 55.
     pool : int
         Maps of more than ``pool ** 2`` pixels are averaged to that many first.
+    shared : bool or ndarray of shape (p, p)
+        True: one PCA for all filters, so that a coordinate means the same direction of the map in
+        each; filters count alike, whatever their scale. An array: the axes to use, from
+        `shared_axes` (a layer that is read in pieces).
 
     Returns
     -------
@@ -71,7 +82,8 @@ def prepare(maps: NDArray[Any], *, n_dims: int = 4, pool: int = 8) -> Coordinate
     Raises
     ------
     ValueError
-        If `maps` has fewer than two axes or no sample, or an option is out of range.
+        If `maps` has fewer than two axes or no sample, an option is out of range, or shared axes
+        are of another number of pixels.
 
     Notes
     -----
@@ -86,17 +98,53 @@ def prepare(maps: NDArray[Any], *, n_dims: int = 4, pool: int = 8) -> Coordinate
     check.whole("n_dims", n_dims, 1, 64)
     pixels = pooled(maps, pool)
     n, filters = pixels.shape[:2]
+    axes = shared_axes(scatter(pixels)) if shared is True else None
+    if isinstance(shared, np.ndarray):
+        check.same_length("shared", len(shared), "pixels", pixels.shape[2])
+        axes = shared
     values = np.full((filters, n, n_dims), np.nan)
     status = np.full(filters, "ok", dtype="<U17")
     explained = np.full(filters, np.nan)
     kept: NDArray[np.bool_] = np.asarray(np.isfinite(pixels).all(axis=2)).T
     for f in range(filters):
-        one, status[f], explained[f] = _reduce(pixels[kept[f], f], n_dims)
+        one, status[f], explained[f] = _reduce(pixels[kept[f], f], n_dims, axes)
         if one is not None:
             values[f, kept[f], : one.shape[1]] = one
             if not kept[f].all():
                 status[f] = "nonfinite_dropped"
     return Coordinates(values, status, explained, np.ascontiguousarray(kept))
+
+
+def scatter(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum over filters of their covariance, each divided by its own total variance.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (n, filters, p)
+        As `pooled` gives them; rows that are not finite are left out, flat filters add nothing.
+
+    Returns
+    -------
+    ndarray of shape (p, p)
+        Of pieces of a layer these add up to that of the whole.
+    """
+    total = np.zeros((pixels.shape[2],) * 2)
+    for rows in np.moveaxis(pixels, 1, 0):
+        known = rows[np.isfinite(rows).all(axis=1)]
+        if len(known) < 2:
+            continue
+        centred = known - known.mean(axis=0)
+        own = centred.T @ centred
+        if np.trace(own) > _FLAT * len(known) * (1.0 + float(known.mean(axis=0) @ known.mean(0))):
+            total += own / np.trace(own)
+    return total
+
+
+def shared_axes(total: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Principal axes (columns) of what `scatter` gave, the largest first, signs fixed."""
+    axes = np.linalg.eigh(total)[1][:, ::-1]
+    signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(len(axes))])
+    return np.asarray(axes * signs)
 
 
 def pooled(maps: NDArray[Any], pool: int) -> NDArray[np.float64]:
@@ -144,7 +192,7 @@ def _bins(length: int, bins: int) -> NDArray[np.float64]:
 
 
 def _reduce(
-    rows: NDArray[np.float64], n_dims: int
+    rows: NDArray[np.float64], n_dims: int, axes: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float64] | None, str, float]:
     """Coordinates of one filter's finite rows (or None), its status, its explained fraction."""
     n = len(rows)
@@ -155,15 +203,37 @@ def _reduce(
     total = float(np.mean(centred**2, axis=0).sum())
     if total <= _FLAT * (1.0 + float(mean @ mean)):
         return None, "dead" if not rows.any() else "constant", float("nan")
+    if axes is not None:
+        return _along(centred, axes, n_dims)
     variances, loadings = principal(centred)
-    d = min(n_dims, int((variances > _RANK * variances[0]).sum()))
-    while d and n < 5 * two_component_parameters(d):
-        d -= 1
+    d = _affordable(n, min(n_dims, int((variances > _RANK * variances[0]).sum())))
     if d == 0:
         return None, "too_few", float("nan")
     signs = np.sign(loadings[np.abs(loadings[:, :d]).argmax(axis=0), np.arange(d)])
     coordinates = centred @ (loadings[:, :d] * signs) / np.sqrt(variances[0])
     return coordinates, "ok", float(variances[:d].sum() / variances.sum())
+
+
+def _along(
+    centred: NDArray[np.float64], axes: NDArray[np.float64], n_dims: int
+) -> tuple[NDArray[np.float64] | None, str, float]:
+    """Coordinates of one filter along the first of the shared axes, up to a flat one."""
+    places = centred @ axes
+    variances = places.var(axis=0, ddof=1)
+    flat = np.flatnonzero(variances <= _RANK * variances.max())
+    d = _affordable(len(places), min(n_dims, int(flat[0]) if len(flat) else len(axes)))
+    if d == 0:
+        few = _affordable(len(places), 1) == 0
+        return None, "too_few" if few else "off_axes", float("nan")
+    scale = np.sqrt(variances[0])
+    return places[:, :d] / scale, "ok", float(variances[:d].sum() / variances.sum())
+
+
+def _affordable(n: int, d: int) -> int:
+    """The dimensions, of d at most, that n samples can support."""
+    while d and n < 5 * two_component_parameters(d):
+        d -= 1
+    return d
 
 
 def principal(

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cutaway.core import Tick, check, digest, part, silent
 from cutaway.filters import calibration, classes, evidence, reading, stability, tails
-from cutaway.filters.coordinates import prepare
+from cutaway.filters.coordinates import pooled, prepare, scatter, shared_axes
 from cutaway.filters.filter_screen import FilterScreen
 from cutaway.filters.mixtures import COVARIANCES
 from cutaway.filters.reading import Maps
@@ -52,6 +52,7 @@ def screen_filters(
     criterion: str = "bic",
     covariance: str = "full",
     tau: float = 0.05,
+    shared: bool = False,
     labels: ArrayLike | None = None,
     seed: int = 0,
     tick: Tick = silent,
@@ -73,6 +74,9 @@ def screen_filters(
         Shape of the components.
     tau : float
         Components of at most this weight are minor, 0 to 0.5.
+    shared : bool
+        One PCA for all filters of a site, so that their pictures have the same axes; maps are read
+        twice. The ranking and the flags do not depend on it.
     labels : array_like of shape (n,), optional
         Classes as whole numbers. Tails are then measured from the bulk of the sample's own class,
         and samples are ranked by how badly their label fits their maps, which is what finds wrong
@@ -115,10 +119,11 @@ def screen_filters(
     _check_maps(acts)
     _check(n_dims, k_max, criterion, covariance, tau)
     given = None if labels is None else _classes(labels, len(acts.rows))
-    seen = _read(acts, n_dims, given, part(tick, 0.0, 0.4))
+    axes = _axes(acts, part(tick, 0.0, 0.1)) if shared else None
+    seen = _read(acts, n_dims, axes, given, part(tick, 0.1 if shared else 0.0, 0.4))
     options = {"n_dims": n_dims, "k_max": k_max, "criterion": criterion,
-               "covariance": covariance, "tau": tau}  # fmt: skip
-    search = {name: value for name, value in options.items() if name != "n_dims"}
+               "covariance": covariance, "tau": tau, "shared": shared}  # fmt: skip
+    search = {name: value for name, value in options.items() if name not in {"n_dims", "shared"}}
     mixtures = _mixtures(seen.coordinates, search | {"seed": seed}, part(tick, 0.4, 0.85))
     ranked = _rank(seen, part(tick, 0.85, 0.92))
     table = _mark(seen.table, mixtures, ranked, k_max)
@@ -175,12 +180,26 @@ def _classes(labels: ArrayLike, n: int) -> NDArray[np.int64]:
     return given.astype(np.int64)
 
 
-def _read(acts: Maps, n_dims: int, labels: NDArray[np.int64] | None, tick: Tick) -> _Read:
+def _axes(acts: Maps, tick: Tick) -> list[reading.Array]:
+    """The axes that the filters of each site share."""
+    totals: list[reading.Array | float] = [0.0] * len(acts.sites)
+    for one in reading.groups(acts, tick):
+        totals[one.number] = totals[one.number] + scatter(pooled(one.small, 8))
+    return [shared_axes(np.asarray(one)) for one in totals]
+
+
+def _read(
+    acts: Maps,
+    n_dims: int,
+    axes: list[reading.Array] | None,
+    labels: NDArray[np.int64] | None,
+    tick: Tick,
+) -> _Read:
     """Status, coordinates and distances of all filters, a group of maps at a time."""
     lines, numbers, values, kept, squared, ranks = [], [], [], [], [], []
     cells: list[list[NDArray[np.float32]]] = [[] for _ in acts.sites]
     for one in reading.groups(acts, tick):
-        reduced = prepare(one.small, n_dims=n_dims)
+        reduced = prepare(one.small, n_dims=n_dims, shared=axes[one.number] if axes else False)
         heard = part(tick, (one.span[0] + one.span[1]) / 2, one.span[1])
         far = tails.distances(one.rows, reduced.kept, reduced.fitted, labels, heard)
         values.append(np.asarray(reduced.values, dtype=np.float32))
