@@ -13,18 +13,6 @@ from cutaway_widgets.explorers._filter_checkpoints import thinned
 
 
 @pytest.fixture(scope="module")
-def data():
-    return ct.load_data("digits", split="test", limit=150)
-
-
-@pytest.fixture
-def page(data):
-    page = cw.FilterExplorer("lenet5-digits", data, sites="conv[12]", inline=True)
-    yield page
-    page.close()
-
-
-@pytest.fixture(scope="module")
 def film(data):
     page = cw.FilterExplorer("lenet5-digits-overfit", data, sites="conv1", inline=True)
     page.sections.film.form.set_values(epochs=(0, 4, 25), samples=60)

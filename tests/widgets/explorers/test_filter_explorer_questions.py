@@ -13,18 +13,6 @@ from cutaway.filters import filters_of
 from cutaway_widgets.explorers._filter_ablate import CONTROLS
 
 
-@pytest.fixture(scope="module")
-def data():
-    return ct.load_data("digits", split="test", limit=150)
-
-
-@pytest.fixture
-def page(data):
-    page = cw.FilterExplorer("lenet5-digits", data, sites="conv[12]", inline=True)
-    yield page
-    page.close()
-
-
 class TestSelectionBar:
     def test_it_is_about_the_samples_and_undoes(self, page, data):
         assert page.bar.link is page.samples
