@@ -1,6 +1,9 @@
 """Feature merging: which units of a network are really different, and a network of those only."""
 
 from cutaway.merging.groups import FeatureGroups, feature_groups
-from cutaway.merging.merge import Merge, merge_features
+from cutaway.merging.lens import merge_features
+from cutaway.merging.merge import Merge
+from cutaway.merging.prepared import Prepared
+from cutaway.merging.saved import open_merged
 
-__all__ = ["FeatureGroups", "Merge", "feature_groups", "merge_features"]
+__all__ = ["FeatureGroups", "Merge", "Prepared", "feature_groups", "merge_features", "open_merged"]
