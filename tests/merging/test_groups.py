@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from cutaway.merging import FeatureGroups, feature_groups
 from cutaway.merging.flow import Consumer, Group, Producer
-from cutaway.merging.groups import permuted
+from cutaway.merging.proof import permuted
 from cutaway.model import UnsupportedModel, load_model
 from cutaway.model.model import as_model
 
@@ -57,8 +57,8 @@ def reasons(net, example):
 def as_group(one):
     return Group(
         one["name"], one["size"],
-        tuple(Producer(**each) for each in one["producers"]),
-        tuple(Consumer(**each) for each in one["consumers"]), (),
+        tuple(Producer(each["path"], each["norm"]) for each in one["producers"]),
+        tuple(Consumer(each["path"], each["block"]) for each in one["consumers"]), (),
     )  # fmt: skip
 
 
