@@ -295,7 +295,8 @@ def as_json(group: Group) -> dict[str, Any]:
         one = {"path": path, "block": block, "start": 0}
         if path in where:
             split, _, column = where[path]
-            one = {"path": split.path, "block": block, "start": sum(split.columns[:column])}
+            start = 0 if split.diagonal else sum(split.columns[:column])
+            one = {"path": split.path, "block": block, "start": start}
         if one not in consumers:
             consumers.append(one)
     return {

@@ -181,5 +181,6 @@ def _renamed(group: Group, prefix: str) -> Group:
         name=full(group.name),
         producers=tuple(Producer(full(one.path), norm(one.norm)) for one in group.producers),
         consumers=tuple(Consumer(full(one.path), one.block) for one in group.consumers),
+        curved=tuple(full(one) for one in group.curved),
         splits=splits,
     )

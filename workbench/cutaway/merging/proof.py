@@ -117,7 +117,6 @@ def random_weights(module: nn.Module) -> nn.Module:
             if tensor.ndim < 2:
                 tensor.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
             else:
-                fan = max(tensor.numel() // len(tensor), 1)
-                values = torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype)
-                tensor.copy_(values * (2 / fan) ** 0.5)
+                limit = (6 / max(tensor.numel() // len(tensor), 1)) ** 0.5
+                tensor.uniform_(-limit, limit, generator=generator)
     return drawn

@@ -225,7 +225,7 @@ def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
 
 def _linear(layer: Any) -> nn.Module:
     weight: Tensor = layer.weight.detach()
-    made = nn.Linear(0, 0, dtype=weight.dtype, device=weight.device).train(layer.training)
+    made = nn.Linear(1, 1, dtype=weight.dtype, device=weight.device).train(layer.training)
     needs = layer.weight.requires_grad
     made.weight = nn.Parameter(weight.T.contiguous(), requires_grad=needs)
     made.bias = nn.Parameter(layer.bias.detach(), requires_grad=needs)
