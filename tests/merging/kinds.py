@@ -7,7 +7,6 @@ from torch import nn
 from torch.nn import functional as F
 
 IMAGES = torch.rand(3, 3, 6, 6, dtype=torch.float64, generator=torch.manual_seed(3))
-ROWS = torch.rand(4, 6, dtype=torch.float64, generator=torch.manual_seed(4))
 SEQUENCES = torch.rand(2, 5, 6, dtype=torch.float64, generator=torch.manual_seed(5))
 
 
@@ -158,7 +157,9 @@ def made(kind):
     net = make().double().eval()
     for name, tensor in net.state_dict().items():
         if tensor.ndim == 1 and tensor.is_floating_point():
-            tensor.copy_(torch.rand_like(tensor) + (-0.5 if "bias" in name or "mean" in name else 0.5))
+            tensor.copy_(
+                torch.rand_like(tensor) + (-0.5 if "bias" in name or "mean" in name else 0.5)
+            )
     return net, example
 
 

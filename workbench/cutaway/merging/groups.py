@@ -176,6 +176,11 @@ def _by_pieces(
     except (RuntimeError, TypeError, ValueError, LookupError) as wrong:
         raise RuntimeError(model.failure(few, wrong)) from wrong
     pieces, failed = pieces_of(module, seen)
+    if not pieces:
+        raise UnsupportedModel(
+            f"model {model.name!r} must be traceable by torch.fx, got {why}; take data-dependent "
+            "branches out of forward, or give the part without them"
+        ) from error
     owners = owners_of(module)
     random = random_weights(module)
     before = output_of(model, random, few)
@@ -188,11 +193,6 @@ def _by_pieces(
         refused += others
         layers = module.get_submodule(piece.path).named_modules()
         inside |= {f"{piece.path}.{name}" if name else piece.path for name, _ in layers}
-    if not groups:
-        raise UnsupportedModel(
-            f"model {model.name!r} must be traceable by torch.fx, got {why}; take data-dependent "
-            "branches out of forward, or give the part without them"
-        ) from error
     run = partial(output_of, model, example=few)
     wrong |= failing(groups, random, run, before, part(tick, 0.5, 1.0), same=_SAME_IN_FLOAT32)
     refused += untraced(module, inside, {"": why, **failed}, owners)
