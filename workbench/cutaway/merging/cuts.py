@@ -73,10 +73,7 @@ def cut_groups(
     splits: dict[int, dict[str, Split]] = {one: {} for one in streams.roots()}
     for one in found.values():
         rows, columns = _pieces(one, streams, modules[one.path])
-        roots = {piece.root for piece in (*rows, *columns)} - {None}
         split = _split(one, rows, columns, modules[one.path])
-        for root in roots if split is not None else ():
-            splits[root][one.path] = split  # type: ignore[index]
         for row, column in (split or Split(one.path, (0,), (0,))).places():
             path = one.path if split is None else split.part(row, column)
             made, read = rows[row].root, columns[column].root
@@ -84,6 +81,9 @@ def cut_groups(
                 producers[made].append(Producer(path, one.norm if split is None else None))
             if read is not None and not one.own:
                 consumers[read].append(Consumer(path, columns[column].block))
+            for root in (made, read):
+                if root is not None and split is not None:
+                    splits[root][one.path] = split
     return [
         Group(
             streams.all[root].name,

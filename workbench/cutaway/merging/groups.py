@@ -173,8 +173,8 @@ def _by_pieces(
     why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     try:
         seen = calls_of(module, lambda: output_of(model, module, few))
-    except (RuntimeError, TypeError, ValueError, LookupError) as wrong:
-        raise RuntimeError(model.failure(few, wrong)) from wrong
+    except (RuntimeError, TypeError, ValueError, LookupError) as failed_run:
+        raise RuntimeError(model.failure(few, failed_run)) from failed_run
     pieces, failed = pieces_of(module, seen)
     if not pieces:
         raise UnsupportedModel(
@@ -184,7 +184,10 @@ def _by_pieces(
     owners = owners_of(module)
     random = random_weights(module)
     before = output_of(model, random, few)
-    groups, refused, wrong, inside = [], [], set(), set()
+    groups: list[Group] = []
+    refused: list[Refusal] = []
+    wrong: set[str] = set()
+    inside: set[str] = set()
     for place, piece in enumerate(pieces):
         tick(0.5 * place / len(pieces), f"groups: tracing {piece.path}")
         some, others = piece_groups(piece, seen, owners)

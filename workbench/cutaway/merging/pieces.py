@@ -122,7 +122,7 @@ def piece_groups(
     ]
     kept = []
     for group in (_renamed(one, piece.path) for one in groups):
-        paths = [one.path for one in (*group.producers, *group.consumers)]
+        paths = [path for path, _ in (*group.producers, *group.consumers)]
         often = {f"{path} {seen.count[path]}" for path in paths if seen.count[path] > 1}
         if often:
             path, times = min(often).split()

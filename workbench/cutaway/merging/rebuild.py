@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cutaway.merging.flow import Group
-from cutaway.merging.split import cut, plain, resized, whole
+from cutaway.merging.split import cut, plain, resize, whole
 from cutaway.merging.weights import Array, Weights
 
 
@@ -52,7 +52,7 @@ def _write(part: nn.Module, path: str, weights: Weights) -> None:
         else:
             needs = like.requires_grad if old is None and like is not None else old.requires_grad
             setattr(part, name, nn.Parameter(tensor, requires_grad=needs))
-    resized(part)
+    resize(part)
 
 
 def _tensor(values: Array, like: Tensor | None) -> Tensor:

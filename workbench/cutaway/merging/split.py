@@ -58,7 +58,8 @@ class Parts(nn.Module):
         widths = {
             column: _width(self.get_submodule(f"{row}_{column}")) for row, column in self.places
         }
-        columns = dict(zip(widths, x.split(list(widths.values()), self.axis), strict=True))
+        pieces = torch.split_with_sizes(x, list(widths.values()), self.axis)
+        columns = dict(zip(widths, pieces, strict=True))
         made: dict[int, Tensor] = {}
         for row, column in self.places:
             part = self.get_submodule(f"{row}_{column}")(columns[column])
@@ -133,7 +134,7 @@ def whole(module: nn.Module, stood: dict[str, nn.Module], groups: Iterable[Group
         _put(module, path, old)
 
 
-def _rows(parts: list[nn.Module], width: int) -> list[nn.Module]:
+def _rows(parts: list[Any], width: int) -> list[Any]:
     """One part a row, from all of them row by row."""
     made = []
     for first in range(0, len(parts), width):
@@ -146,7 +147,8 @@ def _rows(parts: list[nn.Module], width: int) -> list[nn.Module]:
 
 def _fill(layer: Any, weight: Tensor, bias: Tensor | None) -> None:
     """Write tensors into a layer of any of the forms, and make its numbers agree with them."""
-    if isinstance(layer, layers.NORMS):
+    is_norm: bool = isinstance(layer, layers.NORMS)
+    if is_norm:
         layer.running_mean = torch.zeros_like(weight)
         layer.running_var = torch.ones_like(weight) - layer.eps
     needs = next((one.requires_grad for one in layer.parameters(recurse=False)), True)
@@ -154,29 +156,30 @@ def _fill(layer: Any, weight: Tensor, bias: Tensor | None) -> None:
     layer.weight = nn.Parameter(values, requires_grad=needs)
     if bias is not None:
         layer.bias = nn.Parameter(bias, requires_grad=needs)
-    resized(layer)
+    resize(layer)
 
 
-def resized(part: Any) -> None:
+def resize(part: Any) -> None:
     """Make the numbers that a layer prints, and some read, agree with its tensors."""
+    convolution, norm = (isinstance(part, one) for one in (layers.CONVOLUTIONS, layers.NORMS))
     if isinstance(part, nn.Linear):
         part.out_features, part.in_features = part.weight.shape
-    elif isinstance(part, layers.CONVOLUTIONS):
+    elif convolution:
         made, width = part.weight.shape[:2]
         if part.groups > 1 and part.groups == part.in_channels == part.out_channels:
             part.groups = made
         part.out_channels, part.in_channels = made, width * part.groups
-    elif isinstance(part, layers.NORMS):
+    elif norm:
         statistics = part.running_mean
         part.num_features = part.num_features if statistics is None else len(statistics)
     elif layers.is_transposed(part):
         part.nx, part.nf = part.weight.shape
 
 
-def _cut(layer: Any, split: Split) -> nn.Module:
+def _cut(layer: Any, split: Split) -> Any:
     """The parts of a layer."""
-    if isinstance(layer, layers.NORMS):
-        layer = Affine(*_scale_and_shift(layer))
+    convolution, norm = (isinstance(layer, one) for one in (layers.CONVOLUTIONS, layers.NORMS))
+    layer = Affine(*_scale_and_shift(layer)) if norm else layer
     made = []
     rows, columns = _starts(split.rows), _starts(split.columns)
     for row, column in split.places():
@@ -190,18 +193,18 @@ def _cut(layer: Any, split: Split) -> nn.Module:
         if layer.bias is not None:
             bias = layer.bias.detach()[here].clone()
             part.bias = nn.Parameter(bias, requires_grad=needs) if first else None
-        if isinstance(layer, layers.CONVOLUTIONS):
+        if convolution:
             depthwise = layer.groups == layer.in_channels == layer.out_channels
             part.groups = len(own) if split.diagonal and depthwise else 1
             part.out_channels, part.in_channels = len(own), own.shape[1] * part.groups
-        resized(part)
+        resize(part)
         made.append(part)
     if len(made) == 1:
         return made[0]
     return Parts(split, made, -1 if isinstance(layer, nn.Linear) else 1)
 
 
-def _folded(layer: Any, norm: Any) -> nn.Module:
+def _folded(layer: Any, norm: Any) -> Any:
     """A copy of a layer that does what it and the batch norm behind it do."""
     made = _light_copy(layer)
     scale, shift = _scale_and_shift(norm)
@@ -223,13 +226,13 @@ def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
     return scale, norm.bias.detach() - mean * scale
 
 
-def _linear(layer: Any) -> nn.Module:
+def _linear(layer: Any) -> nn.Linear:
     weight: Tensor = layer.weight.detach()
     made = nn.Linear(1, 1, dtype=weight.dtype, device=weight.device).train(layer.training)
     needs = layer.weight.requires_grad
     made.weight = nn.Parameter(weight.T.contiguous(), requires_grad=needs)
     made.bias = nn.Parameter(layer.bias.detach(), requires_grad=needs)
-    resized(made)
+    resize(made)
     return made
 
 
