@@ -2,24 +2,38 @@
 
 import copy
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
-from cutaway.core import Index, Origin, Result, Tick, silent
-from cutaway.merging.flow import Group, Refusal, walk
-from cutaway.merging.linearity import Tracer
+from cutaway.core import Index, Origin, Result, Tick, part, silent
+from cutaway.merging.flow import Group, Refusal
+from cutaway.merging.pieces import (
+    Piece,
+    calls_of,
+    n_inputs,
+    piece_groups,
+    pieces_of,
+    traced,
+    untraced,
+)
+from cutaway.merging.proof import failing, random_weights
+from cutaway.merging.split import cut, plain
+from cutaway.merging.walk import walk
 from cutaway.model import outputs
 from cutaway.model.errors import UnsupportedModel
 from cutaway.model.hooks import evaluating
 from cutaway.model.model import Model, as_model
 
-_SAME = 1e-10  # of the largest output: float64 sums in another order differ by far less
+_SAME_IN_FLOAT32 = 1e-4  # of the largest output: norms of language models compute in float32
+_TOKENS = 16  # of a text, for the proof
 _SAMPLES = 2  # in eval mode samples do not meet, so two show what all would
 
 
@@ -91,7 +105,7 @@ def feature_groups(model: Model | nn.Module, example: Tensor) -> FeatureGroups:
     """
     began = time.perf_counter()
     opened = as_model(model)
-    groups, refused = found_groups(opened, float64_copy(opened), example64(example))
+    groups, refused = proved_groups(opened, float64_copy(opened), example64(example))
     origin = Origin("feature_groups", model=opened.name, weights=opened.digest)
     return FeatureGroups(
         rows=Index(np.array([one.name for one in groups], dtype=np.str_), "group"),
@@ -105,77 +119,122 @@ def feature_groups(model: Model | nn.Module, example: Tensor) -> FeatureGroups:
 def found_groups(
     model: Model, module: nn.Module, example: Tensor, tick: Tick = silent
 ) -> tuple[list[Group], list[Refusal]]:
-    """Admitted groups, and refusals.
+    """Groups whose features may merge, and refusals.
 
     Parameters
     ----------
     model : Model
         For its name and its way of being called.
     module : nn.Module
-        Its `float64_copy`.
+        Its `float64_copy`; layers at the borders of groups are cut, and transposed ones turned, in
+        place (see `cutaway.merging.split`), which changes nothing of what it does.
     example : Tensor
         From `example64`.
     tick : Tick
         Called before each check.
     """
+    groups, refused = proved_groups(model, module, example, tick)
+    still = [Refusal(one.name, one.size, one.still) for one in groups if one.still]
+    return [one for one in groups if not one.still], [*refused, *still]
+
+
+def proved_groups(
+    model: Model, module: nn.Module, example: Tensor, tick: Tick = silent
+) -> tuple[list[Group], list[Refusal]]:
+    """All groups whose features may change places, and refusals; arguments as `found_groups`."""
+    few = example[:_SAMPLES]
+    plain(module)
     try:
-        traced = fx.GraphModule(module, Tracer().trace(module))
-    except Exception as error:  # the code of a model may raise anything under tracing
-        why = " ".join(str(error).split())[:200]
-        raise UnsupportedModel(
-            f"model {model.name!r} must be traceable by torch.fx, got {type(error).__name__}: "
-            f"{why}; take data-dependent branches out of forward, or give the part without them"
-        ) from error
-    inputs = [one for one in traced.graph.nodes if one.op == "placeholder"]
-    if sum(not one.args for one in inputs) > 1:
+        graph = traced(module)
+    except Exception as error:  # noqa: BLE001 - the code of a model may raise anything here
+        return _by_pieces(model, module, few[:, :_TOKENS] if _is_tokens(few) else few, error, tick)
+    inputs = [one for one in graph.graph.nodes if one.op == "placeholder"]
+    if n_inputs(graph) > 1:
         raise UnsupportedModel(
             f"model {model.name!r} must take one tensor, got {len(inputs)} inputs; "
             "wrap it in a module with one"
         )
-    few = example[:_SAMPLES]
     try:
-        groups, refused = walk(traced, few)
-        random = _random_weights(module)
+        groups, refused = walk(graph, few, owners_of(module))
+        random = random_weights(module)
         before = output_of(model, random, few)
     except (RuntimeError, TypeError, ValueError, LookupError) as error:
         raise RuntimeError(model.failure(example, error)) from error
-    admitted = []
-    for place, group in enumerate(groups):
-        tick(place / len(groups), f"groups: checking {group.name}")
-        after = output_of(model, permuted(random, group, seed=place), few)
-        scale = float(before.abs().max())
-        if scale > 0 and float((after - before).abs().max()) <= _SAME * scale:
-            admitted.append(group)
-        else:
-            reason = "permuting its features changes the output, so some use of them is not seen"
-            refused.append(Refusal(group.name, group.size, reason))
-    return admitted, refused
+    cut(module, groups)
+    cut(random, groups)
+    wrong = failing(groups, random, lambda one: output_of(model, one, few), before, tick)
+    return _admitted(groups, refused, wrong)
 
 
-def permuted(module: nn.Module, group: Group, *, seed: int) -> nn.Module:
-    """A copy of a module in which the features of one group stand in another order.
+def _by_pieces(
+    model: Model, module: nn.Module, few: Tensor, error: Exception, tick: Tick
+) -> tuple[list[Group], list[Refusal]]:
+    """Groups in the parts that can be traced, of a network that cannot."""
+    why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    try:
+        seen = calls_of(module, lambda: output_of(model, module, few))
+    except (RuntimeError, TypeError, ValueError, LookupError) as failed_run:
+        raise RuntimeError(model.failure(few, failed_run)) from failed_run
+    pieces, failed = pieces_of(module, seen)
+    if not pieces:
+        raise UnsupportedModel(
+            f"model {model.name!r} must be traceable by torch.fx, got {why}; take data-dependent "
+            "branches out of forward, or give the part without them"
+        ) from error
+    owners = owners_of(module)
+    random = random_weights(module)
+    before = output_of(model, random, few)
+    groups: list[Group] = []
+    refused: list[Refusal] = []
+    wrong: set[str] = set()
+    inside: set[str] = set()
+    for place, piece in enumerate(pieces):
+        tick(0.5 * place / len(pieces), f"groups: tracing {piece.path}")
+        some, others = piece_groups(piece, seen, owners)
+        wrong |= _wrong_in_piece(piece, some, module, random)
+        groups += some
+        refused += others
+        layers = module.get_submodule(piece.path).named_modules()
+        inside |= {f"{piece.path}.{name}" if name else piece.path for name, _ in layers}
+    run = partial(output_of, model, example=few)
+    wrong |= failing(groups, random, run, before, part(tick, 0.5, 1.0), same=_SAME_IN_FLOAT32)
+    refused += untraced(module, inside, {"": why, **failed}, owners)
+    return _admitted(groups, refused, wrong)
 
-    Parameters
-    ----------
-    module : nn.Module
-    group : Group
-    seed : int
-        Of the permutation.
-    """
-    changed = copy.deepcopy(module)
-    order = torch.as_tensor(np.random.default_rng(seed).permutation(group.size))
-    parts = dict(changed.named_modules())
-    with torch.no_grad():
-        for path in [path for one in group.producers for path in one if path is not None]:
-            for name in ("weight", "bias", "running_mean", "running_var"):
-                tensor = getattr(parts[path], name, None)
-                if tensor is not None:
-                    tensor.copy_(tensor[order])
-        for path, _ in group.consumers:
-            weight: Any = parts[path].weight
-            columns = weight.reshape(len(weight), group.size, -1)
-            weight.copy_(columns[:, order].reshape(weight.shape))
-    return changed
+
+def _wrong_in_piece(
+    piece: Piece, groups: list[Group], module: nn.Module, random: nn.Module
+) -> set[str]:
+    """Cut the layers of a piece; names of groups whose permutation changes what it makes."""
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(piece.shape, generator=generator, dtype=torch.float64)
+
+    def made(whole: nn.Module) -> Tensor:
+        one = whole.get_submodule(piece.path)
+        with evaluating(one):
+            return outputs.logits(one(inputs))
+
+    before = made(random)
+    cut(module, groups)
+    cut(random, groups)
+    return failing(groups, random, made, before, silent)
+
+
+def _admitted(
+    groups: list[Group], refused: list[Refusal], wrong: set[str]
+) -> tuple[list[Group], list[Refusal]]:
+    reason = "permuting its features changes the output, so some use of them is not seen"
+    left = [Refusal(one.name, one.size, reason) for one in groups if one.name in wrong]
+    return [one for one in groups if one.name not in wrong], [*refused, *left]
+
+
+def owners_of(module: nn.Module) -> Counter[int]:
+    """How many modules hold a parameter, by its id."""
+    return Counter(id(one) for _, one in module.named_parameters(remove_duplicate=False))
+
+
+def _is_tokens(example: Tensor) -> bool:
+    return example.ndim == 2 and not example.is_floating_point()
 
 
 def float64_copy(model: Model) -> nn.Module:
@@ -220,31 +279,51 @@ def example64(example: Tensor) -> Tensor:
 
 
 def as_json(group: Group) -> dict[str, Any]:
-    """A group as a JSON object."""
+    """A group as a JSON object, with the layers as they are in the model, not cut."""
+    where = {
+        split.part(row, column): (split, row, column)
+        for split in group.splits
+        for row, column in split.places()
+    }
+    producers, consumers = [], []
+    for path, norm in group.producers:
+        one, start = {"path": path, "norm": norm, "start": 0}, 0
+        if path in where:
+            split, row, _ = where[path]
+            start = sum(split.rows[:row])
+            one = {"path": split.path, "norm": split.norm, "start": start}
+        if one not in producers:
+            producers.append(one)
+    for path, block in group.consumers:
+        one = {"path": path, "block": block, "start": 0}
+        if path in where:
+            split, _, column = where[path]
+            start = 0 if split.diagonal else sum(split.columns[:column])
+            one = {"path": split.path, "block": block, "start": start}
+        if one not in consumers:
+            consumers.append(one)
     return {
         "name": group.name,
         "size": group.size,
-        "producers": [one._asdict() for one in group.producers],
-        "consumers": [one._asdict() for one in group.consumers],
+        "producers": producers,
+        "consumers": consumers,
         "curved": list(group.curved),
+        "channels": group.channels,
+        "rules": rules_of(group),
+        "still": group.still,
     }
 
 
-def _random_weights(module: nn.Module) -> nn.Module:
-    """A copy with random weights of usual size; variances and 1-D tensors positive."""
-    drawn = copy.deepcopy(module)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for _, tensor in (*drawn.named_parameters(), *drawn.named_buffers()):
-            if not tensor.is_floating_point():
-                continue
-            if tensor.ndim < 2:
-                tensor.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
-            else:
-                fan = max(tensor.numel() // len(tensor), 1)
-                values = torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype)
-                tensor.copy_(values * (2 / fan) ** 0.5)
-    return drawn
+def rules_of(group: Group) -> list[str]:
+    """Names of the rules under which two exact copies of a group merge without any change.
+
+    Sums of rows need that what follows is linear along them; a gauge needs the same.
+    """
+    if group.still:
+        return []
+    norms = any(one.norm is not None for one in group.producers)
+    linear = ["official_bnfold", "exact_scale", "official_var" if norms else "official"]
+    return ["exact", "ward", *([] if group.curved else linear)]
 
 
 def output_of(model: Model, module: nn.Module, example: Tensor) -> Tensor:

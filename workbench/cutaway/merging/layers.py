@@ -10,7 +10,9 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch's own pages use
 
 CONVOLUTIONS: tuple[type[nn.Module], ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+WEIGHTED: tuple[type[nn.Module], ...] = (*CONVOLUTIONS, nn.Linear)
 NORMS: tuple[type[nn.Module], ...] = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+LAYER_NORMS: tuple[type[nn.Module], ...] = (nn.LayerNorm, nn.RMSNorm)
 
 # Pointwise modules; True where f(s x) = s f(x) for every s > 0.
 POINTWISE: Mapping[type[nn.Module], bool] = {
@@ -33,6 +35,7 @@ POINTWISE_METHODS: Mapping[str, bool] = {
 POOLS: Mapping[type[nn.Module], int] = {
     **dict.fromkeys((nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d), 3),
     **dict.fromkeys((nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d), 4),
+    nn.ZeroPad2d: 4,
     **dict.fromkeys((nn.MaxPool3d, nn.AvgPool3d, nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool3d), 5),
 }
 POOL_FUNCTIONS: Mapping[Callable[..., Any], int] = {
@@ -41,8 +44,11 @@ POOL_FUNCTIONS: Mapping[Callable[..., Any], int] = {
     **dict.fromkeys((F.max_pool3d, F.avg_pool3d, F.adaptive_avg_pool3d), 5),
 }
 ADDITIONS: frozenset[Any] = frozenset({operator.add, operator.iadd, torch.add, "add", "add_"})
-SCALINGS: frozenset[Any] = frozenset({operator.mul, operator.truediv, torch.mul, torch.div})
-JOINS: frozenset[Any] = frozenset({torch.cat, torch.concat, torch.stack, torch.hstack})
+PRODUCTS: frozenset[Any] = frozenset({operator.mul, operator.imul, torch.mul, "mul", "mul_"})
+QUOTIENTS: frozenset[Any] = frozenset({operator.truediv, torch.div, "div"})
+# With a number; what they make is pointwise, but no longer homogeneous.
+SHIFTS: frozenset[Any] = ADDITIONS | {operator.sub, torch.sub, "sub"}
+CONCATENATIONS: frozenset[Any] = frozenset({torch.cat, torch.concat, torch.concatenate})
 
 
 def pointwise(target: Any) -> bool | None:
@@ -56,10 +62,21 @@ def pointwise(target: Any) -> bool | None:
     if isinstance(target, nn.PReLU):
         return True if target.num_parameters == 1 else None
     if isinstance(target, nn.Module):
-        return POINTWISE.get(type(target))
+        return False if is_activation(target) else POINTWISE.get(type(target))
     if isinstance(target, str):
         return POINTWISE_METHODS.get(target)
     return POINTWISE_FUNCTIONS.get(target)
+
+
+def is_activation(module: nn.Module) -> bool:
+    """Whether a module is one of Hugging Face's activations, which are pointwise and curved."""
+    return type(module).__module__ == "transformers.activations"
+
+
+def is_transposed(module: nn.Module) -> bool:
+    """Whether a module is Hugging Face's ``Conv1D``: a linear layer with its weight transposed."""
+    kind = type(module)
+    return (kind.__module__, kind.__name__) == ("transformers.pytorch_utils", "Conv1D")
 
 
 def pool_axes(target: Any) -> int | None:

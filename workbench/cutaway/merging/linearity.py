@@ -15,7 +15,7 @@ class Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is one node of the graph."""
-        if isinstance(m, (*layers.CONVOLUTIONS, nn.Linear)):
+        if isinstance(m, layers.WEIGHTED) or layers.is_activation(m):
             return True
         return super().is_leaf_module(m, module_qualified_name)
 
@@ -31,7 +31,7 @@ def linear_in_weights(module: nn.Module, shape: tuple[int, ...]) -> bool:
     shape : tuple of int
         Shape of an input.
     """
-    if type(module) in (*layers.CONVOLUTIONS, nn.Linear):
+    if type(module) in layers.WEIGHTED:
         return True
     generator = torch.Generator().manual_seed(0)
     drawn = [_random(shape, generator), *(_random(p.shape, generator) for p in module.parameters())]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cutaway.merging.flow import Group
+from cutaway.merging.split import cut, plain, resize, whole
 from cutaway.merging.weights import Array, Weights
 
 
@@ -21,6 +22,7 @@ def rebuilt(module: nn.Module, groups: list[Group], weights: Weights) -> nn.Modu
         Merged; batch norms that it has folded become `torch.nn.Identity`.
     """
     made = copy.deepcopy(module)
+    transposed, uncut = plain(made), cut(made, groups)
     parts = dict(made.named_modules())
     for group in groups:
         for path, norm in group.producers:
@@ -31,14 +33,16 @@ def rebuilt(module: nn.Module, groups: list[Group], weights: Weights) -> nn.Modu
                 replace_by_identity(made, norm)
         for path, _ in group.consumers:
             _write(parts[path], path, weights)
+    whole(made, uncut, groups)
+    whole(made, transposed, ())
     return made
 
 
 def replace_by_identity(module: nn.Module, path: str) -> None:
     """Put `torch.nn.Identity` in the place of a part whose work is done elsewhere."""
     parent, _, name = path.rpartition(".")
-    whole = module.get_submodule(parent)
-    setattr(whole, name, nn.Identity().train(module.get_submodule(path).training))
+    holder = module.get_submodule(parent)
+    setattr(holder, name, nn.Identity().train(module.get_submodule(path).training))
 
 
 def _write(part: nn.Module, path: str, weights: Weights) -> None:
@@ -60,14 +64,3 @@ def _write(part: nn.Module, path: str, weights: Weights) -> None:
 def _tensor(values: Array, like: Tensor | None) -> Tensor:
     tensor = torch.from_numpy(values.copy())
     return tensor if like is None else tensor.to(like.device, like.dtype)
-
-
-def resize(part: nn.Module) -> None:
-    """Make the numbers that a layer prints, and some read, agree with its tensors."""
-    if isinstance(part, nn.Linear):
-        part.out_features, part.in_features = part.weight.shape
-    elif isinstance(part, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
-        part.out_channels, part.in_channels = part.weight.shape[:2]
-    elif isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
-        statistics = part.running_mean
-        part.num_features = part.num_features if statistics is None else len(statistics)
