@@ -43,6 +43,25 @@ TITLES = {
 }  # fmt: skip
 
 
+INTRODUCTION = """{n} seeds of each network; mean [95 % bootstrap interval over seeds]; rules as \
+named (`official` is the published one). A verdict is yes or reverse where the interval leaves out \
+0; with five seeds that happens by chance about once in 7 for each line."""
+DEPTH = """## Does complexity rise and then fall with depth?
+
+At the beta that leaves nearest to half of all features. Rise: middle third of the groups minus \
+first third; fall: minus last third; the claim needs both."""
+WIDTH = """## Do wider networks hold more redundancy?
+
+Redundancy: largest part of the parameters that merges away at no more than one point of accuracy. \
+Features left: mean share over {n} betas from {low} to {high}. Slope: a doubling of the width."""
+DEEPER = """### And deeper ones?
+
+Hidden layers of an MLP of 128 units; slope: a doubling."""
+EPOCHS = """## Does higher complexity go with better accuracy?
+
+Rank correlation of features left and test accuracy over the epochs of each run."""
+
+
 def example() -> Tensor:
     """A few test digits."""
     return digits()[2][:4]
@@ -274,29 +293,14 @@ def main() -> int:
         os.nice(10)
     began = time.perf_counter()
     parts = [
-        (
-            f"{len(SEEDS)} seeds of each network; mean [95 % bootstrap interval over seeds]; rules as "
-            "named (`official` is the published one). A verdict is yes or reverse where the interval "
-            "leaves out 0; with five seeds that happens by chance about once in 7 for each line."
-        ),
-        (
-            "## Does complexity rise and then fall with depth?\n\nAt the beta that leaves nearest to "
-            "half of all features. Rise: middle third of the groups minus first third; fall: minus "
-            "last third; the claim needs both."
-        ),
+        INTRODUCTION.format(n=len(SEEDS)),
+        DEPTH,
         depth_table(),
-        (
-            "## Do wider networks hold more redundancy?\n\nRedundancy: largest part of the parameters "
-            "that merges away at no more than one point of accuracy. Features left: mean share over "
-            f"{len(BETAS)} betas from {BETAS[0]} to {BETAS[-1]}. Slope: a doubling of the width."
-        ),
+        WIDTH.format(n=len(BETAS), low=BETAS[0], high=BETAS[-1]),
         width_table(),
-        "### And deeper ones?\n\nHidden layers of an MLP of 128 units; slope: a doubling.",
+        DEEPER,
         deeper_table() if DEPTHS else "Not in the quick run.",
-        (
-            "## Does higher complexity go with better accuracy?\n\nRank correlation of features left "
-            "and test accuracy over the epochs of each run."
-        ),
+        EPOCHS,
         epochs_table(),
         "Over label noise, one training each:",
         noise_table() if NOISES else "Not in the quick run.",

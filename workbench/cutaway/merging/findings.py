@@ -248,7 +248,8 @@ def _lines(values: Mapping[str, ArrayLike]) -> pd.DataFrame:
 
 
 def _left(curve: ComplexityCurve, beta: float | None) -> np.ndarray:
-    return curve.features_left[halfway(curve) if beta is None else curve.at(beta)]
+    left: np.ndarray = curve.features_left[halfway(curve) if beta is None else curve.at(beta)]
+    return left
 
 
 def _same_groups(curves: Sequence[ComplexityCurve]) -> None:
