@@ -28,13 +28,13 @@ SEEDS = (0, 1) if QUICK else (0, 1, 2, 3, 4)
 CURVES = merging_nets.CACHE / "curves"
 BETAS = (0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3)
 FEW = (0.01, 0.05, 0.1, 0.2)  # of checkpoints, of which there are many
-RULES = ("official", "auto")
+RULES = ("official", "ward")
 WIDTHS: dict[str, tuple[float, ...]] = {
-    "mlp": (0.25, 0.5, 1.0), "lenet": (0.5, 1.0), "vgg": (0.5, 1.0), "resnet": (0.5, 1.0),
+    "mlp": (0.25, 0.5, 1.0), "lenet": (0.5, 1.0), "vgg": (0.5, 1.0), "resnet": (1.0,),
 }  # fmt: skip
 DEPTHS = {"mlp": (1, 2, 4)}
-NOISES = {"mlp": (0.0, 0.2, 0.4), "lenet": (0.0, 0.2, 0.4), "vgg": (0.0, 0.4)}
-NARROW = {"mlp": 0.25, "lenet": 1.0, "vgg": 0.5}  # width at which depth and noise are varied
+NOISES = {"mlp": (0.0, 0.2, 0.4), "lenet": (0.0, 0.4)}
+NARROW = {"mlp": 0.25, "lenet": 1.0}  # width at which depth and noise are varied
 SAMPLES = ("lenet5-digits", "alexnet-digits", "vgg-digits", "resnet-digits")
 if QUICK:
     WIDTHS, DEPTHS, NOISES, SAMPLES = {"lenet": (0.5, 1.0)}, {}, {}, SAMPLES[:1]
@@ -140,7 +140,10 @@ def size_lines(name: str, kind: str, sizes: Sequence[float], what: dict[str, Any
 def width_table() -> str:
     """Do wider networks hold more redundancy?"""
     lines = [
-        line for name, widths in WIDTHS.items() for line in size_lines(name, "width", widths, {})
+        line
+        for name, widths in WIDTHS.items()
+        if len(widths) > 1
+        for line in size_lines(name, "width", widths, {})
     ]
     return report.table(("network", "rule", "measure", "by width", "slope", "grows"), lines)
 

@@ -216,7 +216,7 @@ class TestResult:
         assert again.digest == curve.digest
 
     def test_repr(self, curve):
-        assert repr(curve).startswith("ComplexityCurve(exact, 12 betas to 0.")
+        assert repr(curve).startswith(f"ComplexityCurve({curve.rule}, 12 betas to 0.")
 
     def test_residual_groups_are_rows(self):
         found = ct.complexity_curve(ResnetStage(), torch.randn(2, 3, 8, 8), betas=[0.2])
