@@ -221,11 +221,14 @@ def test_the_repair_gives_variance_back_on_uncorrelated_rows():
     net = nn.Sequential(*net, nn.Conv2d(8, 3, 1)).double().eval()
     with torch.no_grad():
         net[0].weight.copy_(torch.eye(8)[:, :, None, None])
-        net[3].weight.zero_()  # nothing but rows is clustered
-    x = torch.randn(4000, 8, 1, 1, dtype=torch.float64)
+        net[1].running_mean.fill_(5.0)
+        net[1].bias.fill_(-2.0)
+    x = 5 + torch.randn(4000, 8, 1, 1, dtype=torch.float64)
     for method, wanted in (("folding", 1 / 8), ("folding_repair", 1.0)):
         made = pruned(net, x, {"0": 1}, method=method)
-        assert float(made[1](made[0](x)).detach().var()) == pytest.approx(wanted, rel=0.1)
+        seen = made[1](made[0](x)).detach()
+        assert float(seen.var()) == pytest.approx(wanted, rel=0.1)
+        assert float(seen.mean()) == pytest.approx(-2, abs=0.1)
 
 
 def test_clusters_are_as_many_as_asked_for_even_of_equal_points():

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cutaway.merging.flow import Group
-from cutaway.merging.peers.maps import rows_of
+from cutaway.merging.peers.maps import plain
 from cutaway.merging.weights import Array, Weights
 
 COSINE = 0.45  # least similarity at which a lost feature is stood in for
@@ -40,10 +40,9 @@ def stand_ins(weights: Weights, group: Group, kept: list[int]) -> Array:
     arXiv:2010.13160, sections 3.2-3.3; threshold and lambda as there for VGG-16.
     """
     normed = any(one.norm is not None for one in group.producers)
-    ready = weights.copy()
-    ready.fold(group)
-    rows = rows_of(ready, group)
-    biases = [ready.values[one] for one in ready.vectors(group)]
+    parts = [plain(weights, one) for one in group.producers]
+    rows = np.concatenate([one for one, _ in parts], axis=1)
+    biases = [bias for _, bias in parts if bias is not None]
     if biases and not normed:
         rows = np.column_stack([rows, *biases])
     norms = np.linalg.norm(rows, axis=1)

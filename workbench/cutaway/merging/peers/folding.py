@@ -8,7 +8,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from cutaway.merging.flow import Group, Producer
-from cutaway.merging.peers.maps import columns_of, read_as, rows_of
+from cutaway.merging.peers.maps import columns_of, plain, read_as
 from cutaway.merging.weights import Array, Weights
 
 _STARTS = 4
@@ -25,36 +25,53 @@ def folded(weights: Weights, group: Group, size: int, *, repair: bool, seed: int
     size : int
         Clusters wanted.
     repair : bool
-        Undo the loss of variance that averaging rows brings, where a batch norm follows.
+        See `averaged`.
     seed : int
-        Of k-means.
-
-    Notes
-    -----
-    k-means (4 starts) on each feature's rows and bias with batch norms folded, and its columns.
-    Rows and biases of a cluster are averaged, its columns added. Batch norms stay in the network,
-    written so that they change nothing (mean 0, variance 1, their gain the mean of the cluster's),
-    so that `recalibrated` can be measured on the outcome too.
-
-    The repair multiplies the rows of a cluster of m members by sqrt(m / (1 + (m - 1) c)), where c
-    is the mean cosine of two members' rows (0 if negative), which stands for the correlation of
-    their outputs.
+        Of k-means, on each feature's rows and bias with batch norms folded, and its columns.
 
     References
     ----------
     Wang, Šikić, Thiele, Saukh, "Forget the data and fine-tuning! Just fold the network to
     compress", ICLR 2025, arXiv:2502.10216: equations 3-4, and "Fold-AR" for the repair.
     """
-    ready = weights.copy()
-    ready.fold(group)
-    biases = [ready.values[one][:, None] for one in ready.vectors(group)]
-    points = np.concatenate([rows_of(ready, group), *biases, columns_of(weights, group)], axis=1)
-    labels = clusters(points, size, seed)
-    members = np.zeros((size, group.size))
+    parts = [plain(weights, one) for one in group.producers]
+    biases = [bias[:, None] for _, bias in parts if bias is not None]
+    rows = [one for one, _ in parts]
+    points = np.concatenate([*rows, *biases, columns_of(weights, group)], axis=1)
+    averaged(weights, group, clusters(points, size, seed), repair=repair)
+
+
+def averaged(weights: Weights, group: Group, labels: NDArray[np.int64], *, repair: bool) -> None:
+    """Replace each cluster of features by its mean, in place.
+
+    Parameters
+    ----------
+    weights : Weights
+        Batch norms not folded.
+    group : Group
+    labels : ndarray of shape (n,)
+        Cluster of each feature, 0, 1, 2 …, none left out.
+    repair : bool
+        Undo the loss of variance that averaging brings, where a batch norm follows.
+
+    Notes
+    -----
+    Rows and biases, batch norms folded in, are averaged, columns added. Batch norms stay in the
+    network, written so that they change nothing (variance 1, gain the mean of the cluster's), so
+    that `recalibrated` can be measured on the outcome too.
+
+    The repair multiplies what a cluster of m members gives, about its mean over the data, by
+    sqrt(m / (1 + (m - 1) c)), where c is the mean cosine of two members' rows (0 if negative),
+    which stands for the correlation of their outputs.
+    """
+    members = np.zeros((labels.max() + 1, group.size))
     members[labels, np.arange(group.size)] = 1
     mean = members / members.sum(axis=1, keepdims=True)
     for one in group.producers:
-        _average(weights, ready, one, mean, members, repair=repair)
+        if one.norm is None:
+            _average(weights, one.path, mean)
+        else:
+            _average_normed(weights, one, mean, members, repair=repair)
     read_as(weights, group, members.T)
 
 
@@ -82,32 +99,35 @@ def clusters(points: Array, size: int, seed: int) -> NDArray[np.int64]:
     return labels
 
 
-def _average(
-    weights: Weights, ready: Weights, one: Producer, mean: Array, members: Array, *, repair: bool
+def _average(weights: Weights, path: str, mean: Array) -> None:
+    weight, bias = weights.values[f"{path}.weight"], weights.values.get(f"{path}.bias")
+    made = mean @ weight.reshape(len(weight), -1)
+    weights.values[f"{path}.weight"] = made.reshape(len(made), *weight.shape[1:])
+    if bias is not None:
+        weights.values[f"{path}.bias"] = mean @ bias
+
+
+def _average_normed(
+    weights: Weights, one: Producer, mean: Array, members: Array, *, repair: bool
 ) -> None:
     path, norm = one
-    weight, bias = ready.values[f"{path}.weight"], ready.values.get(f"{path}.bias")
-    rows = weight.reshape(len(weight), -1)
-    made = mean @ rows
-    if norm is None:
-        if bias is not None:
-            weights.values[f"{path}.bias"] = mean @ bias
-    else:
-        gain = weights.values.get(f"{norm}.weight", np.ones(len(weight)))
-        strength = mean @ np.abs(gain)
-        scale = np.sqrt(1 + weights.norms[norm]) / np.where(strength > 0, strength, 1)
-        made = made * (scale * (_inflation(rows, members) if repair else 1))[:, None]
-        shift = np.zeros(len(weight)) if bias is None else bias
-        size = len(mean)
-        if f"{path}.bias" in weights.values:
-            weights.values[f"{path}.bias"] = np.zeros(size)
-        weights.values[f"{norm}.running_mean"] = np.zeros(size)
-        weights.values[f"{norm}.running_var"] = np.ones(size)
-        if f"{norm}.weight" in weights.values:
-            weights.values[f"{norm}.weight"] = strength
-        if f"{norm}.bias" in weights.values:
-            weights.values[f"{norm}.bias"] = mean @ shift
-    weights.values[f"{path}.weight"] = made.reshape(len(made), *weight.shape[1:])
+    values, weight = weights.values, weights.values[f"{path}.weight"]
+    rows, bias = plain(weights, one)
+    n = len(weight)
+    gain, shift = values.get(f"{norm}.weight", np.ones(n)), values.get(f"{norm}.bias", np.zeros(n))
+    strength = mean @ np.abs(gain)
+    factor = _inflation(rows, members) if repair else np.ones(len(mean))
+    factor = factor * np.sqrt(1 + weights.norms[str(norm)]) / np.where(strength > 0, strength, 1)
+    made = (mean @ rows) * factor[:, None]
+    values[f"{path}.weight"] = made.reshape(len(made), *weight.shape[1:])
+    new = {
+        f"{path}.bias": np.zeros(len(made)),
+        f"{norm}.running_mean": (mean @ (shift - (0 if bias is None else bias))) * factor,
+        f"{norm}.running_var": np.ones(len(made)),
+        f"{norm}.weight": strength,
+        f"{norm}.bias": mean @ shift,
+    }
+    values.update({key: value for key, value in new.items() if key in values})
 
 
 def _inflation(rows: Array, members: Array) -> Array:

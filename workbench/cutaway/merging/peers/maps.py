@@ -2,8 +2,32 @@
 
 import numpy as np
 
-from cutaway.merging.flow import Group
+from cutaway.merging.flow import Group, Producer
 from cutaway.merging.weights import Array, Weights
+
+
+def plain(weights: Weights, one: Producer) -> tuple[Array, Array | None]:
+    """Weight (n, d) and bias (n,) of a producer with the batch norm behind it folded in.
+
+    Parameters
+    ----------
+    weights : Weights
+        Not changed.
+    one : Producer
+    """
+    path, norm = one
+    weight = weights.values[f"{path}.weight"]
+    rows = weight.reshape(len(weight), -1)
+    bias = weights.values.get(f"{path}.bias")
+    if norm is None:
+        return rows, bias
+    zeros, ones = np.zeros(len(rows)), np.ones(len(rows))
+    mean, variance = (weights.values[f"{norm}.running_{one}"] for one in ("mean", "var"))
+    gain = weights.values.get(f"{norm}.weight", ones)
+    scale = gain / np.sqrt(variance + weights.norms[norm])
+    bias = zeros if bias is None else bias
+    shift = weights.values.get(f"{norm}.bias", zeros)
+    return rows * scale[:, None], (bias - mean) * scale + shift
 
 
 def rows_of(weights: Weights, group: Group) -> Array:

@@ -83,8 +83,7 @@ def pruned(
     if method in CRITERIA:
         with opened.lock:
             return library_pruned(opened.module, example, sizes, groups, method=method, data=data)
-    before = Weights.of(module, groups)
-    weights = before.copy()
+    before, weights = Weights.of(module, groups), Weights.of(module, groups)
     rng = np.random.default_rng(seed)
     scores = {one.name: _scores(before, one, method, rng) for one in groups}
     for group in groups:

@@ -30,7 +30,8 @@ def recalibrated(module: nn.Module, data: Tensor) -> nn.Module:
     -----
     One pass in which batch norms alone are in training mode: each then normalises with the
     statistics of the batch, so that every one sees inputs that are already repaired. Statistics of
-    the batches (250 inputs, the last ones may be up to 499) are averaged with equal weight.
+    the batches (of 250 to 499 inputs) are averaged with equal weight, so inputs must not be sorted
+    by class.
 
     References
     ----------
