@@ -39,6 +39,7 @@ _HOME = {
     "load_data": "cutaway.data",
     "load_model": "cutaway.model",
     "merge_features": "cutaway.merging",
+    "merge_on": "cutaway.merging",
     "open_workspace": "cutaway.session",
     "predict": "cutaway.model",
     "project": "cutaway.projection",
@@ -94,6 +95,7 @@ __all__ = [
     "load_data",
     "load_model",
     "merge_features",
+    "merge_on",
     "open_workspace",
     "predict",
     "project",
@@ -108,7 +110,7 @@ if TYPE_CHECKING:
     from cutaway.core import Cancelled, Selection
     from cutaway.data import load_data
     from cutaway.filters import screen_filters
-    from cutaway.merging import feature_groups, merge_features
+    from cutaway.merging import feature_groups, merge_features, merge_on
     from cutaway.model import (
         Activations,
         BudgetExceeded,

@@ -31,7 +31,6 @@ _OTHERS = {
     "FeatureGroups": "cutaway.merging.groups",
     "FeatureVector": "cutaway.observables.vector",
     "FilterImpact": "cutaway.filters.overfitting",
-    "Merge": "cutaway.merging.merge",
     "OutlierGradients": "cutaway.filters.overfitting",
     "Predictions": "cutaway.model.predict",
     "Removal": "cutaway.filters.overfitting",

@@ -1,20 +1,27 @@
 """Merging features: of any model, and of a model and data as menus and the command line have it."""
 
+import time
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
+import numpy as np
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from cutaway.core import Tick, part, silent
+from cutaway.core import Origin, Tick, part, silent
+from cutaway.data import Dataset
 from cutaway.merging.checks import check_options
 from cutaway.merging.merge import Merge
 from cutaway.merging.prepared import Prepared
-from cutaway.model.model import Model
+from cutaway.model.metric import filled
+from cutaway.model.model import Model, as_model, given
 
 RuleName: TypeAlias = Literal[
     "auto", "official", "official_bnfold", "exact", "exact_scale", "official_var", "ward"
 ]
 Order: TypeAlias = Literal["round_robin", "layerwise"]
+
+_EXAMPLES = 8  # samples whose outputs are compared before and after
 
 
 def merge_features(
@@ -98,3 +105,68 @@ def merge_features(
         last=target is None,
         tick=part(tick, 0.2, 1.0),
     )
+
+
+def merge_on(
+    model: Model | nn.Module,
+    data: Dataset,
+    ids: ArrayLike | None = None,
+    *,
+    beta: float = 0.05,
+    rule: RuleName = "auto",
+    order: Order = "round_robin",
+    max_ratio: float = 1.0,
+    tick: Tick = silent,
+) -> Merge:
+    """Merge the features of a network that are nearly the same; data only show its input.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        Is copied and not touched.
+    data : Dataset
+        The first samples tell the shape of the input, and how far outputs change.
+    ids : array_like of shape (n,) or None
+        Which samples, in the order wanted; None for all.
+    beta : float
+        In [0, 1]: two features merge if their *squared* distance is at most `beta` times the
+        largest one in their group. 0 merges equal features only.
+    rule : str
+        See `merge_features`; "auto" chooses by whether there are batch norms.
+    order : str
+        "round_robin", one merge a group a round, or "layerwise", each group as far as it goes.
+    max_ratio : float
+        In [0, 1]: a group of n features stops after ``n * max_ratio`` rounds.
+    tick : Tick
+        Called before each search for a closest pair.
+
+    Raises
+    ------
+    ValueError, UnsupportedModel
+        As `merge_features`.
+    KeyError
+        If an id is not in the data.
+    """
+    began = time.perf_counter()
+    check_options(beta, None, None, order, max_ratio)
+    opened = as_model(model)
+    some = data if ids is None else data.take(data.index.positions(ids))
+    filled(some)
+    inputs = opened.inputs(some.batch(np.arange(min(len(some), _EXAMPLES))))
+    example = inputs if isinstance(inputs, Tensor) else inputs["input_ids"]
+    prepared = Prepared(opened, example, rule, part(tick, 0.0, 0.2))
+    found = prepared.merge(
+        beta=beta, order=order, max_ratio=max_ratio, last=True, tick=part(tick, 0.2, 1.0)
+    )
+    origin = Origin(
+        "merge_on",
+        {"beta": beta, "rule": rule, "order": order, "max_ratio": max_ratio,
+         "ids": some.index.ids.tolist()},
+        model=opened.name,
+        weights=opened.digest,
+        data=some.name,
+        rows=some.index.digest,
+        seconds=time.perf_counter() - began,
+        given=given(opened, data) | {"rows": data.index.digest},
+    )  # fmt: skip
+    return found.with_origin(origin)
