@@ -8,6 +8,7 @@ SCRIPTS = (
     "startup", "capture", "memory", "page", "mixtures", "screen", "screen_quality", "labels",
     "overfitting", "merging_pretrained",
     "overfitting", "complexity",
+    "overfitting", "merging",
 )  # fmt: skip
 
 

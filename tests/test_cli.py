@@ -6,6 +6,8 @@ import pytest
 from cutaway import cli, serve
 from cutaway.causal import Attributions
 from cutaway.filters import FilterScreen
+from cutaway.merging import Merge, open_merged
+from cutaway.model import load_model
 from cutaway.projection import Projection
 
 
@@ -20,12 +22,12 @@ def test_help_lists_the_commands(capsys):
         cli.main(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for command in ("serve", "lab", "models", "sites", "screen", "project", "attribute"):
+    for command in ("serve", "lab", "models", "sites", "screen", "project", "attribute", "merge"):
         assert command in text
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "lab", "models", "sites", "screen", "project", "attribute"]
+    "command", ["serve", "lab", "models", "sites", "screen", "project", "attribute", "merge"]
 )
 def test_every_command_has_help_seed_and_out(command, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -98,6 +100,20 @@ def test_attribute_runs_on_a_real_model_and_saves(tmp_path, capsys):
     assert "Attributions(input_x_gradient, 3 samples of 28×28)" in capsys.readouterr().out
     assert cli.main([*arguments[:-1], "cow"]) == 1
     assert "target must be one of" in capsys.readouterr().err
+
+
+def test_merge_runs_on_a_real_model_and_saves(tmp_path, capsys):
+    out, module = tmp_path / "merge.zip", tmp_path / "small.safetensors"
+    arguments = ["merge", "lenet5-digits", "--limit", "4", "--beta", "0.2", "--out", str(out)]
+    assert cli.main([*arguments, "--rule", "official", "--save-model", str(module)]) == 0
+    found = Merge.load(out)
+    said = capsys.readouterr().out
+    assert repr(found) in said
+    assert (found.rule, found.beta) == ("official", 0.2)
+    small = open_merged(load_model("lenet5-digits"), module)
+    assert sum(one.numel() for one in small.parameters()) == found.kept_parameters
+    assert cli.main([*arguments, "--rule", "best"]) == 1
+    assert "rule must be one of 'auto'" in capsys.readouterr().err
 
 
 def test_a_page_is_one_of_ours_or_a_path(tmp_path):

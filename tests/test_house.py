@@ -134,7 +134,8 @@ def test_public_names_are_pinned():
         "UnsupportedModel", "Workspace", "Zero", "__version__", "ablate", "attribute", "capture",
         "code_of", "complexity_curve", "cost_card", "coupling", "coupling_table", "edited",
         "feature_groups", "feature_vector", "layer_measures", "load_data", "load_model",
-        "merge_features", "open_workspace", "predict", "project", "screen_filters", "sites",
+        "merge_features", "merge_on", "open_workspace", "predict", "project", "screen_filters",
+        "sites",
     }  # fmt: skip
 
 

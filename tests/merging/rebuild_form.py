@@ -20,11 +20,20 @@ class Slow:
         self.vectors = {one.name: weights.vectors(one) for one in self.groups}
         self.counts = {one.name: np.ones(one.size) for one in self.groups}
         self.nodes = {one.name: list(range(one.size)) for one in self.groups}
+        self.units = {one.name: [[unit] for unit in range(one.size)] for one in self.groups}
+        for norm, eps in weights.norms.items() if rule.repair else ():
+            name = f"{norm}.running_var"
+            self.values[name] = np.sqrt(self.values[name] + eps)
         self.tree = []
 
-    def points(self, group: Group):
+    def points(self, group: Group, size=1.0):
         n, counts = len(self.counts[group.name]), self.counts[group.name]
         parts = [self.values[f"{one.path}.weight"].reshape(n, -1) for one in group.producers]
+        parts = [one / np.broadcast_to(size, n)[:, None] for one in parts]
+        if self.rule.repair:
+            parts += [
+                1e-3 * (self.values[name] / counts)[:, None] for name in self.vectors[group.name]
+            ]
         if self.rule.with_bias:
             parts += [self.values[name][:, None] for name in self.vectors[group.name]]
         if self.rule.with_columns:
@@ -38,6 +47,11 @@ class Slow:
         points = self.points(group)
         found = np.array([((points - one) ** 2).sum(axis=1) for one in points])
         counts = self.counts[group.name]
+        if self.rule.repair:
+            level = self.points(group, counts)
+            sums = np.add.outer((level**2).sum(axis=1), (level**2).sum(axis=1))
+            apart = np.array([((level - one) ** 2).sum(axis=1) for one in level])
+            found[apart <= 1e-28 * sums] = 0
         if self.rule.weigh:
             found *= np.outer(counts, counts) / np.add.outer(counts, counts)
         return found
@@ -60,6 +74,9 @@ class Slow:
             number, group.name, nodes[pair[0]], nodes[pair[1]], made,
             float(above[place]), float(above.max()),
         ))  # fmt: skip
+        units = self.units[group.name]
+        merged = sorted(units[pair[0]] + units[pair[1]])
+        self.units[group.name] = [one for k, one in enumerate(units) if k not in pair] + [merged]
         self.nodes[group.name] = [one for k, one in enumerate(nodes) if k not in pair] + [made]
         self.merge(group, pair)
         return True
@@ -94,6 +111,61 @@ class Slow:
             number = 0
             while self.step(group, number, beta):
                 number += 1
+
+    def finished(self, start):
+        """Tensors in the end; of repaired features anew from the units in each."""
+        if not self.rule.repair:
+            return self.values
+        made = dict(start.values)
+        for group in self.groups:
+            clusters = self.units[group.name]
+            for one in group.producers:
+                if one.norm in start.norms:
+                    made |= repaired(start, one.path, one.norm, clusters)
+                    continue
+                for name in (f"{one.path}.weight", f"{one.path}.bias"):
+                    if name in made:
+                        made[name] = np.stack(
+                            [made[name][units].mean(axis=0) for units in clusters]
+                        )
+        for group in self.groups:
+            for one in group.consumers:
+                key = f"{one.path}.weight"
+                n, shape = group.size, made[key].shape
+                columns = made[key].reshape(shape[0], n, -1)
+                sums = [columns[:, units].sum(axis=1) for units in self.units[group.name]]
+                made[key] = np.stack(sums, axis=1).reshape(shape[0], -1, *shape[2:])
+        return made
+
+
+def repaired(start, path, norm, clusters):
+    """The formula of the repair, unit by unit."""
+    names = [f"{norm}.{name}" for name in ("running_mean", "running_var", "weight", "bias")]
+    mean, variance, gain, shift = (start.values[name] for name in names)
+    weight, deviation = start.values[f"{path}.weight"], np.sqrt(variance + start.norms[norm])
+    own = start.values.get(f"{path}.bias", np.zeros(len(mean)))
+    rows, vectors = [], []
+    for units in clusters:
+        m = len(units)
+        given = [gain[i] * weight[i].ravel() / deviation[i] for i in units]
+        spread = 0.0
+        for a, i in enumerate(units):
+            for b, j in enumerate(units):
+                lengths = np.linalg.norm(given[a]) * np.linalg.norm(given[b])
+                alike = max(given[a] @ given[b] / lengths, 0) ** 1.5 if a != b else 1.0
+                spread += abs(gain[i] * gain[j]) * alike / m**2
+        sign = -1 if gain[units].sum() < 0 else 1
+        by = sign * np.sqrt((deviation[units] ** 2).mean() / spread) / m
+        rows.append(by * sum(given).reshape(weight[0].shape))
+        vectors.append([
+            by * sum(gain[i] * mean[i] / deviation[i] for i in units),
+            variance[units].mean(), sign * np.abs(gain[units]).mean(), shift[units].mean(),
+            by * sum(gain[i] * own[i] / deviation[i] for i in units),
+        ])  # fmt: skip
+    found = dict(zip([*names, f"{path}.bias"], np.transpose(vectors), strict=True))
+    if f"{path}.bias" not in start.values:
+        del found[f"{path}.bias"]
+    return found | {f"{path}.weight": np.stack(rows)}
 
 
 def joined(values, pair, by, *, axis):

@@ -41,6 +41,7 @@ _HOME = {
     "load_data": "cutaway.data",
     "load_model": "cutaway.model",
     "merge_features": "cutaway.merging",
+    "merge_on": "cutaway.merging",
     "open_workspace": "cutaway.session",
     "predict": "cutaway.model",
     "project": "cutaway.projection",
@@ -98,6 +99,7 @@ __all__ = [
     "load_data",
     "load_model",
     "merge_features",
+    "merge_on",
     "open_workspace",
     "predict",
     "project",
@@ -118,6 +120,7 @@ if TYPE_CHECKING:
         layer_measures,
         merge_features,
     )
+    from cutaway.merging import feature_groups, merge_features, merge_on
     from cutaway.model import (
         Activations,
         BudgetExceeded,

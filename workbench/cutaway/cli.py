@@ -44,10 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     screen = add("screen", _screen, "find filters that set a few samples apart")
     project = add("project", _project, "show samples as points: PCA, UMAP or t-SNE")
     attribute = add("attribute", _attribute, "find the places of the input an answer comes from")
-    for one in (sites, screen, project, attribute):
+    merge = add("merge", _merge, "merge the features of a model that are nearly the same")
+    for one in (sites, screen, project, attribute, merge):
         one.add_argument("model", help="sample model, or folder of a Hugging Face model")
         one.add_argument("data", nargs="?", help="sample data, image folder or file of texts")
-    for one in (screen, project, attribute):
+    for one in (screen, project, attribute, merge):
         one.add_argument("--split", help="split of the data, e.g. train or test")
         one.add_argument("--limit", type=int, help="use this many samples, drawn by a fixed seed")
     for one in (screen, project):
@@ -56,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     project.add_argument("--method", choices=("pca", "umap", "tsne"), default="pca")
     attribute.add_argument("--method", default="integrated_gradients", help="or occlusion, …")
     attribute.add_argument("--target", help="number or name of a class (default: the predicted)")
+    merge.add_argument("--beta", type=float, default=0.05, help="threshold, 0 to 1 (default 0.05)")
+    merge.add_argument("--rule", default="auto", help="official, exact, ward, … (default auto)")
+    merge.add_argument("--save-model", type=Path, help="safetensors file for the smaller model")
     return parser
 
 
@@ -215,6 +219,22 @@ def _attribute(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
     print(repr(found))
     print(found.to_frame().head(10).to_string())
+    return _saved(found, arguments)
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    import cutaway as ct
+
+    model, data = _opened(arguments)
+    with _progress("merge") as tick:
+        found = ct.merge_on(model, data, beta=arguments.beta, rule=arguments.rule, tick=tick)
+    print(repr(found))
+    print(found.to_frame().to_string())
+    for name, line in found.why().items():
+        print(f"{name}: {line}")
+    if arguments.save_model:
+        found.save_model(arguments.save_model)
+        print(f"cutaway: saved {arguments.save_model}")
     return _saved(found, arguments)
 
 

@@ -22,6 +22,8 @@ class Lens:
     takes : str
         What comes before its keywords: "activations", or "samples": a model, data, and which ids
         of the data (None for all).
+    about : str
+        What the rows of its result are: those it was given, or something else in the plural.
     function, result : str
         ``"module:name"`` of the function and of its result class; imported when asked for.
     """
@@ -31,6 +33,7 @@ class Lens:
     takes: str
     function: str
     result: str
+    about: str = "samples"
 
     def run(self) -> Callable[..., Result]:
         """The function itself."""
@@ -78,6 +81,14 @@ LENSES = (
         takes="samples",
         function="cutaway.causal:attribute",
         result="cutaway.causal:Attributions",
+    ),
+    Lens(
+        name="merge",
+        title="Features that are nearly the same, merged",
+        takes="samples",
+        function="cutaway.merging:merge_on",
+        result="cutaway.merging:Merge",
+        about="groups",
     ),
 )
 

@@ -33,7 +33,6 @@ _OTHERS = {
     "FeatureVector": "cutaway.observables.vector",
     "FilterImpact": "cutaway.filters.overfitting",
     "LayerMeasures": "cutaway.merging",
-    "Merge": "cutaway.merging.merge",
     "OutlierGradients": "cutaway.filters.overfitting",
     "Predictions": "cutaway.model.predict",
     "Removal": "cutaway.filters.overfitting",

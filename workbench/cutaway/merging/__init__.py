@@ -2,7 +2,7 @@
 
 from cutaway.merging.curve import ComplexityCurve, complexity_curve
 from cutaway.merging.groups import FeatureGroups, feature_groups
-from cutaway.merging.lens import merge_features
+from cutaway.merging.lens import merge_features, merge_on
 from cutaway.merging.measures import LayerMeasures, layer_measures
 from cutaway.merging.merge import Merge
 from cutaway.merging.prepared import Prepared
@@ -18,5 +18,6 @@ __all__ = [
     "feature_groups",
     "layer_measures",
     "merge_features",
+    "merge_on",
     "open_merged",
 ]

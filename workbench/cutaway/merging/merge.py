@@ -1,7 +1,7 @@
 """The result of merging features: how many features of a network are really different."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
-from cutaway.core import Result
-from cutaway.merging.saved import write_merged
+from cutaway.core import Origin, Result
+from cutaway.merging.saved import Shapes, write_merged
 
 _SWALLOWED = 0.5  # of a group in one feature: worth a word
 
@@ -111,6 +111,17 @@ class Merge(Result):
         """
         about = {"rule": self.rule, "beta": self.beta, "features_left": self.features_left}
         write_merged(path, self.model, vars(self)["_shapes"], about)
+
+    def with_origin(self, origin: Origin) -> "Merge":
+        """The same result of another function, with its module."""
+        made = replace(self, origin=origin)
+        made.hold(self.model, vars(self)["_shapes"])
+        return made
+
+    def hold(self, module: nn.Module, shapes: Shapes) -> None:
+        """Keep the smaller module, and the lengths of the original's tensors; neither is saved."""
+        for name, value in (("_module", module), ("_shapes", shapes)):
+            object.__setattr__(self, name, value)
 
     def why(self) -> dict[str, str]:
         """By group, one line where nothing merged, or where one feature holds most of the group.

@@ -229,8 +229,7 @@ class Prepared:
             "order": order,
         }
         result = _result(run, self.refused, origin.after(time.perf_counter() - began), numbers)
-        for name, value in (("_module", small), ("_shapes", shapes)):
-            object.__setattr__(result, name, value)  # not part of what is saved
+        result.hold(small, shapes)
         tick(1.0, f"merge: {len(run.tree)} merges")
         return result
 
