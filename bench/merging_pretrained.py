@@ -23,11 +23,11 @@ import cutaway as ct
 from cutaway_samples.text_corpora import texts
 
 QUICK = "quick" in sys.argv
-SHARES = (0.9,) if QUICK else (0.98, 0.95, 0.9, 0.8, 0.65, 0.5)
-BETAS = (0.3,) if QUICK else (0.1, 0.2, 0.3, 0.4)
+SHARES = (0.9,) if QUICK else (0.995, 0.98, 0.95, 0.9, 0.8)
+BETAS = (0.1,) if QUICK else (0.05, 0.1)
 RULES = ("exact",) if QUICK else ("exact", "ward")
-LENGTH, TEXTS = 256, 1 if QUICK else 12
-CROPS, SIDE = 1 if QUICK else 16, 224
+LENGTH, TEXTS = 256, 1 if QUICK else 8
+CROPS, SIDE = 1 if QUICK else 8, 224
 PICTURES = (
     *("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "immunohistochemistry"),
     *("retina", "camera", "coins", "moon", "brick", "grass"),
