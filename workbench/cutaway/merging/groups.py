@@ -47,10 +47,13 @@ class FeatureGroups(Result):
         Number of features.
     groups : list of dict
         In network order: `name` (path of the first producer), `size`; `producers`, each with
-        `path` (its weight and bias hold the features on axis 0) and `norm` (path of the batch norm
-        behind it, or None); `consumers`, each with `path` (its weight holds them on axis 1) and
-        `block` (columns a feature, more than 1 behind a flatten); `curved` (activations on the way
-        that are not positively homogeneous).
+        `path` (its weight and bias hold the features on axis 0), `norm` (path of the batch norm
+        right behind it, or None) and `start` (its first row of the group); `consumers`, each with
+        `path` (its weight holds them on axis 1), `block` (columns a feature, more than 1 behind a
+        flatten) and `start` (its first column of the group, not 0 behind a concatenation);
+        `curved` (what on the way does not follow when rows are scaled); `channels` (that make one
+        feature, as many as the groups of a grouped convolution); `rules` (under which two exact
+        copies merge without a change of the output); `still` (why they cannot merge, if so).
     refused : list of dict
         `name`, `size` and `reason` of features that cannot be grouped.
     """
@@ -95,9 +98,12 @@ def feature_groups(model: Model | nn.Module, example: Tensor) -> FeatureGroups:
 
     Notes
     -----
-    Groups come from a symbolic trace (`torch.fx`). A group is admitted only if permuting its
-    features in every one of its tensors leaves the output unchanged, in float64, on a copy with
-    random weights (no weight is zero there, so that nothing passes for want of influence).
+    Groups come from a symbolic trace (`torch.fx`), of the parts that can be traced where the whole
+    cannot: of a causal language model the MLPs. A group is admitted only if permuting its features
+    in every one of its tensors leaves the output unchanged, in float64, on a copy with random
+    weights (no weight is zero there, so that nothing passes for want of influence); for a part that
+    is its own output, while the whole model's may change by 1e-4 of it, since norms of language
+    models compute in float32.
 
     References
     ----------
