@@ -273,7 +273,8 @@ def samples_table() -> str:
     """The sample models: one network each, so no interval."""
     lines = []
     for name in SAMPLES:
-        model, data = ct.load_model(name), ct.load_data("digits", split="test")
+        model = ct.load_model(name)
+        data = ct.load_data("digits", split="test", size=int(model.example.shape[-1]))
         found = curve(
             model.module, name, "official", None, metric=(data, "accuracy"), sample=model.example
         )
