@@ -21,7 +21,7 @@ from merging_nets import CHECKPOINTS, KINDS, accuracy, digits, fresh, net
 from torch import Tensor, nn
 
 import cutaway as ct
-from cutaway.merging import ComplexityCurve, findings
+from cutaway.merging import ComplexityCurve, LayerMeasures, findings
 
 QUICK = "quick" in sys.argv
 SEEDS = (0, 1) if QUICK else (0, 1, 2, 3, 4)
@@ -246,21 +246,28 @@ def start_table() -> str:
     return report.table(heads, lines)
 
 
+def measured(seed: int) -> LayerMeasures:
+    """Other measures of one VGG, by convolution; read from disk if they were made before."""
+    model = ct.load_model(net("vgg", seed), name="vgg")
+    file = CURVES / f"measures-vgg-{model.digest[:12]}.zip"
+    if not file.exists():
+        CURVES.mkdir(parents=True, exist_ok=True)
+        data = ct.load_data((digits()[2][:500].numpy(), digits()[3][:500].numpy()))
+        acts = ct.capture(model, data, [f"relu{place}" for place in range(1, 9)], show=None)
+        ct.layer_measures(acts, samples=500).save(file)
+    return LayerMeasures.load(file)
+
+
 def measures_table() -> str:
-    """The other measures by depth, for the VGG."""
-    data = ct.load_data((digits()[2][:500].numpy(), digits()[3][:500].numpy()))
-    kept = []
-    for seed in SEEDS:
-        model = ct.load_model(net("vgg", seed), name="vgg")
-        sites = [f"relu{place}" for place in range(1, 9)]
-        acts = ct.capture(model, data, sites, show=None)
-        kept.append(ct.layer_measures(acts, samples=500))
+    """The other measures by depth, for the VGG: rise and fall as for the complexity."""
+    kept = [measured(seed) for seed in SEEDS]
     lines = []
     for what in ("effective_rank", "participation", "two_nn"):
         values = np.array([getattr(one, what) for one in kept])
         values = values / kept[0].units if what != "two_nn" else values
-        rise = findings.mean_interval(values[:, 3:5].mean(1) - values[:, :3].mean(1))
-        fall = findings.mean_interval(values[:, 3:5].mean(1) - values[:, 5:].mean(1))
+        middle = values[:, 3:5].mean(axis=1)
+        rise = findings.mean_interval(middle - values[:, :3].mean(axis=1))
+        fall = findings.mean_interval(middle - values[:, 5:].mean(axis=1))
         lines.append((
             what.replace("_", " ") + (" / units" if what != "two_nn" else ""),
             " ".join(f"{one:.2f}" for one in values.mean(axis=0)),
