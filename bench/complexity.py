@@ -42,6 +42,7 @@ WIDTHS: dict[str, tuple[float, ...]] = {
 DEPTHS = {"mlp": (1, 2, 4)}
 NOISES = {"mlp": (0.0, 0.2, 0.4), "lenet": (0.0, 0.4)}
 # Width at which everything else is varied.
+USUAL_DEPTH = 2
 USUAL = {"mlp": 0.25, "lenet": 1.0, "vgg": 1.0, "resnet": 1.0}
 SAMPLES = ("lenet5-digits", "alexnet-digits", "vgg-digits", "resnet-digits")
 if QUICK:
@@ -107,6 +108,8 @@ def curve(
 
 def trained(name: str, rule: str = "official", **what: Any) -> list[ComplexityCurve]:
     """Curves of one setting, a seed each."""
+    if what.get("depth") == USUAL_DEPTH:
+        what["depth"] = None  # the same network, kept under one name
     return [curve(net(name, seed, **what), name, rule, BETAS) for seed in SEEDS]
 
 
