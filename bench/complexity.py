@@ -41,8 +41,8 @@ WIDTHS: dict[str, tuple[float, ...]] = {
 }  # fmt: skip
 DEPTHS = {"mlp": (1, 2, 4)}
 NOISES = {"mlp": (0.0, 0.2, 0.4), "lenet": (0.0, 0.4)}
-# Width at which everything else is varied.
 USUAL_DEPTH = 2
+# Width at which everything else is varied.
 USUAL = {"mlp": 0.25, "lenet": 1.0, "vgg": 1.0, "resnet": 1.0}
 SAMPLES = ("lenet5-digits", "alexnet-digits", "vgg-digits", "resnet-digits")
 if QUICK:
