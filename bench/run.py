@@ -9,6 +9,7 @@ SCRIPTS = (
     "overfitting", "merging_pretrained",
     "overfitting", "complexity",
     "overfitting", "merging",
+    "overfitting", "pruning",
 )  # fmt: skip
 
 
