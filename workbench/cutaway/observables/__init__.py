@@ -5,7 +5,7 @@ from cutaway.observables.coupling import coupled_range, coupling, coupling_table
 from cutaway.observables.observable import Observable
 from cutaway.observables.opened import components_of
 from cutaway.observables.paths import Node, Path
-from cutaway.observables.vector import FeatureVector, feature_vector
+from cutaway.observables.vector import FeatureVector, feature_vector, feature_vectors
 
 __all__ = [
     "Components",
@@ -19,4 +19,5 @@ __all__ = [
     "coupling",
     "coupling_table",
     "feature_vector",
+    "feature_vectors",
 ]
