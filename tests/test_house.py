@@ -133,8 +133,9 @@ def test_public_names_are_pinned():
         "Policy", "ProjectOut", "Projection", "Replace", "Selection", "Steer", "UnknownSite",
         "UnsupportedModel", "Workspace", "Zero", "__version__", "ablate", "attribute", "capture",
         "code_of", "cost_card", "coupling", "coupling_table", "edited", "feature_groups",
-        "feature_vector", "head_map", "load_data", "load_model", "merge_features", "open_workspace", "predict",
-        "project", "screen_filters", "search_paths", "sites",
+        "feature_vector", "load_data", "load_model", "merge_features", "open_workspace", "predict",
+        "project", "screen_filters", "sites",
+        "head_map", "search_paths",
     }  # fmt: skip
 
 

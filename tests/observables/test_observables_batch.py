@@ -21,9 +21,9 @@ quiet = pytest.mark.filterwarnings("ignore:prompts must put:UserWarning")
 def near(one, other):
     scale = np.abs(other.vector).max()
     assert np.abs(one.vector - other.vector).max() <= 1e-12 * scale, other.path
-    assert np.abs(one.vector_post - other.vector_post).max() <= 1e-12 * np.abs(
-        other.vector_post
-    ).max()
+    assert (
+        np.abs(one.vector_post - other.vector_post).max() <= 1e-12 * np.abs(other.vector_post).max()
+    )
     assert one.affine == pytest.approx(other.affine, rel=1e-10, abs=1e-12 * scale)
     assert len(one.points) == len(other.points)
     for ours, theirs in zip(one.points, other.points, strict=True):

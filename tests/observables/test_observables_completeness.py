@@ -89,9 +89,7 @@ def test_a_moving_pattern_is_told(monkeypatch):
 
 def test_a_missing_edge_is_told(monkeypatch):
     real = home._through_heads
-    monkeypatch.setattr(
-        home, "_through_heads", lambda layer, y, seen: 0.99 * real(layer, y, seen)
-    )
+    monkeypatch.setattr(home, "_through_heads", lambda layer, y, seen: 0.99 * real(layer, y, seen))
     assert completeness(model("gpt_neo"), observable("gpt_neo", "O1"), PROMPTS).error > 1e-4
 
 

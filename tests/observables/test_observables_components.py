@@ -9,6 +9,7 @@ from torch import nn
 import cutaway as ct
 from cutaway.observables import Observable, components_of, feature_vector
 
+
 def caught(net, ids):
     """Input and output of every module, and the attention patterns."""
     seen = {}

@@ -87,7 +87,6 @@ def test_lengths_with_gains_alone_are_the_spread_of_readings(family):
 def by_hand(net, measured, pair, kind):
     """One pair, one head at a time, through the model's own norm, head and cap."""
     parts, n = components_of(net), torch.tensor(measured.vector)
-    body = getattr(net, "model", None) or getattr(net, "transformer", None) or net.gpt_neox
     seen = {}
     handles = [
         net.get_submodule(site).register_forward_hook(
@@ -100,7 +99,6 @@ def by_hand(net, measured, pair, kind):
             lambda _module, given: seen.setdefault("end", []).append(given[0][0, -1])
         )
     ]
-    del body
     with torch.no_grad(), attending(net):
         patterns = [net(torch.tensor([one]), output_attentions=True).attentions for one in pair]
     for handle in handles:
@@ -125,7 +123,7 @@ def by_hand(net, measured, pair, kind):
             post = net.get_submodule(layer.attention_post.site)
             change = post(total + change) - post(total)
         values[place, head] = measure(seen["end"][0]) - measure(seen["end"][0] + change)
-    return values.copy(), measure(seen["end"][0]) - measure(seen["end"][1])
+    return values, measure(seen["end"][0]) - measure(seen["end"][1])
 
 
 @pytest.mark.parametrize("family", ["gpt2", "gpt_neox", "qwen2", "gemma2", "phi"])
@@ -181,7 +179,9 @@ def test_pairs_of_several_lengths_are_each_as_alone():
     assert (every.low <= every.values).all()
     assert (every.values <= every.high).all()
     assert (every.low >= every.pairs.min(0)).all()
-    again = head_map(net, measured, kind="patching", prompts=[list(map(np.array, p)) for p in PAIRS])
+    again = head_map(
+        net, measured, kind="patching", prompts=[list(map(np.array, p)) for p in PAIRS]
+    )
     assert again.digest == every.digest
     assert again.origin.digest == every.origin.digest
     lengths = head_map(net, measured, norm="exact", prompts=PAIRS)
@@ -191,7 +191,9 @@ def test_pairs_of_several_lengths_are_each_as_alone():
 
 
 def test_a_map_is_a_result(tmp_path):
-    found = head_map(model("gpt_neo"), observable("gpt_neo", "O1"), kind="patching", prompts=PROMPTS)
+    found = head_map(
+        model("gpt_neo"), observable("gpt_neo", "O1"), kind="patching", prompts=PROMPTS
+    )
     frame = found.to_frame()
     assert list(frame.index[:5]) == ["L0H0", "L0H1", "L0H2", "L0H3", "L1H0"]
     assert frame.loc["L2H1", "value"] == found.values[2, 1]
@@ -238,7 +240,10 @@ def test_an_attention_without_patterns_is_named(monkeypatch):
     ("change", "message"),
     [
         ({"kind": "norms"}, "kind must be one of 'norm', 'attribution', 'ov_patching', 'patching'"),
-        ({"prompts": None}, "prompts must be a pair .* or a list of pairs for kind 'patching', got"),
+        (
+            {"prompts": None},
+            "prompts must be a pair .* or a list of pairs for kind 'patching', got",
+        ),
         ({"prompts": []}, "prompts must be a pair .* or a list of pairs, got"),
         ({"prompts": "she"}, "prompts must be a pair .* or a list of pairs, got one text"),
         ({"prompts": [([1, 2], [1])]}, "the same number of tokens, got 2 and 1"),
