@@ -140,7 +140,7 @@ def main() -> int:
         (f"whole-head patching, {N_PAIRS} pairs", whole, None, None),
         ("feature vectors of 270 heads, against one by one", batch, loop_vectors, None),
         (
-            f"search, length 3, beam 20, {len(one)} pairs ({len(found.rows)} paths)",
+            f"search, length 3, beam 20, {len(one)} pairs",
             search,
             None,
             60,

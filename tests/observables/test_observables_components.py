@@ -136,12 +136,14 @@ def test_the_tangent_of_a_logit_cap_touches_at_the_positive_prompt():
         assert (cap["node"], cap["site"], cap["position"]) == ("logit cap", "lm_head", 2)
         assert abs(cap["error_positive"]) < 1e-12
         assert abs(cap["error_negative"]) > 1e-3
-        kept = []
-        handle = net.model.norm.register_forward_pre_hook(lambda _m, given: kept.append(given[0]))
+        kept = {}
+        handle = net.model.norm.register_forward_pre_hook(
+            lambda _module, given, kept=kept: kept.update(final=given[0][0, -1])
+        )
         with torch.no_grad():
             output = net(torch.tensor(prompts[:1]))
         handle.remove()
-        reading = float(kept[0][0, -1] @ torch.tensor(found.vector)) + found.affine
+        reading = float(kept["final"] @ torch.tensor(found.vector)) + found.affine
         measure = float(output.logits[0, -1] @ torch.tensor(observable.vector))
         assert reading == pytest.approx(measure, rel=1e-5)
     plain = feature_vector(net, observable, "")  # without prompts: on the logits before the cap
