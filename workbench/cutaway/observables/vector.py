@@ -135,7 +135,7 @@ def feature_vector(
     Dunefsky, Cohan, "Observable Propagation: Uncovering Feature Vectors in Transformers",
     arXiv 2312.16291.
     """
-    return feature_vectors(
+    return _made(
         model,
         [observable],
         [path],
@@ -189,6 +189,31 @@ def feature_vectors(
     The model runs once, paths share the steps that they have in common from the logits on, and a
     layer's heads take all covectors in one product.
     """
+    return _made(
+        model,
+        observables,
+        paths,
+        norm=norm,
+        prompts=prompts,
+        mlp_point=mlp_point,
+        final_norm=final_norm,
+        first_norm=first_norm,
+        tick=tick,
+    )
+
+
+def _made(
+    model: Model | nn.Module,
+    observables: Sequence[Observable],
+    paths: Sequence[Path | str],
+    *,
+    norm: NormMode,
+    prompts: Sequence[Prompt] | None,
+    mlp_point: MlpPoint,
+    final_norm: NormMode | None,
+    first_norm: NormMode | None,
+    tick: Tick,
+) -> list[FeatureVector]:
     began = time.perf_counter()
     opened = as_model(model)
     ways = [path if isinstance(path, Path) else Path(path) for path in paths]
@@ -343,5 +368,5 @@ def _warn(found: Sequence[Pulled]) -> None:
                     f"prompts must put {point['node']} on both sides of 0, got readings "
                     f"{point['negative']:.3g} and {point['positive']:.3g}; linearised at their "
                     "mean, choose prompts that differ more",
-                    stacklevel=3,
+                    stacklevel=4,  # the caller of the public function
                 )
