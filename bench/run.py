@@ -10,6 +10,7 @@ SCRIPTS = (
     "overfitting", "complexity",
     "overfitting", "merging",
     "overfitting", "pruning",
+    "overfitting", "observables",
 )  # fmt: skip
 
 

@@ -133,9 +133,9 @@ def test_public_names_are_pinned():
         "Policy", "ProjectOut", "Projection", "Replace", "Selection", "Steer", "UnknownSite",
         "UnsupportedModel", "Workspace", "Zero", "__version__", "ablate", "attribute", "capture",
         "code_of", "complexity_curve", "cost_card", "coupling", "coupling_table", "edited",
-        "feature_groups", "feature_vector", "layer_measures", "load_data", "load_model",
-        "merge_features", "merge_on", "open_workspace", "predict", "project", "screen_filters",
-        "sites",
+        "feature_groups", "feature_vector", "head_map", "layer_measures", "load_data",
+        "load_model", "merge_features", "merge_on", "open_workspace", "predict", "project",
+        "screen_filters", "search_paths", "sites",
     }  # fmt: skip
 
 

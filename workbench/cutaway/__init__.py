@@ -38,6 +38,7 @@ _HOME = {
     "feature_groups": "cutaway.merging",
     "feature_vector": "cutaway.observables",
     "layer_measures": "cutaway.merging",
+    "head_map": "cutaway.observables",
     "load_data": "cutaway.data",
     "load_model": "cutaway.model",
     "merge_features": "cutaway.merging",
@@ -46,6 +47,7 @@ _HOME = {
     "predict": "cutaway.model",
     "project": "cutaway.projection",
     "screen_filters": "cutaway.filters",
+    "search_paths": "cutaway.observables",
     "sites": "cutaway.model",
 }
 _MODULES = (
@@ -96,6 +98,7 @@ __all__ = [
     "feature_groups",
     "feature_vector",
     "layer_measures",
+    "head_map",
     "load_data",
     "load_model",
     "merge_features",
@@ -104,6 +107,7 @@ __all__ = [
     "predict",
     "project",
     "screen_filters",
+    "search_paths",
     "sites",
 ]
 
@@ -137,8 +141,9 @@ if TYPE_CHECKING:
     from cutaway.model.edit import edited
     from cutaway.model.predict import predict
     from cutaway.model.sites import sites
-    from cutaway.observables import Observable, Path, coupling_table, feature_vector
+    from cutaway.observables import Observable, Path, coupling_table, feature_vector, search_paths
     from cutaway.observables.coupling import coupling
+    from cutaway.observables.head_map import head_map
     from cutaway.policy import Policy
     from cutaway.projection import Projection, project
     from cutaway.reproduce import code_of
