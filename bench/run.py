@@ -6,11 +6,7 @@ from pathlib import Path
 
 SCRIPTS = (
     "startup", "capture", "memory", "page", "mixtures", "screen", "screen_quality", "labels",
-    "overfitting", "merging_pretrained",
-    "overfitting", "complexity",
-    "overfitting", "merging",
-    "overfitting", "pruning",
-    "overfitting", "observables",
+    "overfitting", "merging", "complexity", "pruning", "merging_pretrained", "observables",
 )  # fmt: skip
 
 

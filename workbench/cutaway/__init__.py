@@ -97,8 +97,8 @@ __all__ = [
     "edited",
     "feature_groups",
     "feature_vector",
-    "layer_measures",
     "head_map",
+    "layer_measures",
     "load_data",
     "load_model",
     "merge_features",
@@ -123,8 +123,8 @@ if TYPE_CHECKING:
         feature_groups,
         layer_measures,
         merge_features,
+        merge_on,
     )
-    from cutaway.merging import feature_groups, merge_features, merge_on
     from cutaway.model import (
         Activations,
         BudgetExceeded,
