@@ -30,12 +30,14 @@ _HOME = {
     "attribute": "cutaway.causal",
     "capture": "cutaway.model",
     "code_of": "cutaway.reproduce",
+    "complexity_curve": "cutaway.merging",
     "cost_card": "cutaway.model",
     "coupling": "cutaway.observables",
     "coupling_table": "cutaway.observables",
     "edited": "cutaway.model",
     "feature_groups": "cutaway.merging",
     "feature_vector": "cutaway.observables",
+    "layer_measures": "cutaway.merging",
     "load_data": "cutaway.data",
     "load_model": "cutaway.model",
     "merge_features": "cutaway.merging",
@@ -85,12 +87,14 @@ __all__ = [
     "attribute",
     "capture",
     "code_of",
+    "complexity_curve",
     "cost_card",
     "coupling",
     "coupling_table",
     "edited",
     "feature_groups",
     "feature_vector",
+    "layer_measures",
     "load_data",
     "load_model",
     "merge_features",
@@ -108,7 +112,12 @@ if TYPE_CHECKING:
     from cutaway.core import Cancelled, Selection
     from cutaway.data import load_data
     from cutaway.filters import screen_filters
-    from cutaway.merging import feature_groups, merge_features
+    from cutaway.merging import (
+        complexity_curve,
+        feature_groups,
+        layer_measures,
+        merge_features,
+    )
     from cutaway.model import (
         Activations,
         BudgetExceeded,

@@ -27,10 +27,12 @@ SCHEMA = 2
 _OTHERS = {
     "AnomalyGrowth": "cutaway.filters.overfitting",
     "Attributions": "cutaway.causal",
+    "ComplexityCurve": "cutaway.merging",
     "Effect": "cutaway.causal",
     "FeatureGroups": "cutaway.merging.groups",
     "FeatureVector": "cutaway.observables.vector",
     "FilterImpact": "cutaway.filters.overfitting",
+    "LayerMeasures": "cutaway.merging",
     "Merge": "cutaway.merging.merge",
     "OutlierGradients": "cutaway.filters.overfitting",
     "Predictions": "cutaway.model.predict",
