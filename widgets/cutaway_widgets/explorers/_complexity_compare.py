@@ -120,7 +120,7 @@ class CompareSection:
                 {here: first.features_left, other: left}, whole={here: first.size, other: size},
                 caption=second.origin.caption(),
             )  # fmt: skip
-            self.chart.log_x = bool((first.betas > 0).all())
+            self.chart.log_x = bool((first.betas > 0).sum() > 1)
             self.chart.set_series(
                 both_series(first, second, here, other, score_name(desk.data)),
                 np.asarray(first.betas, np.float64), caption=second.origin.caption(),

@@ -88,7 +88,7 @@ class CurveViews:
             one.close()
 
     def _curves(self, curve: ComplexityCurve, betas: Index, score: str, caption: str) -> None:
-        log = bool((curve.betas > 0).all() and len(curve.betas) > 1)
+        log = bool((curve.betas > 0).sum() > 1)  # beta 0 has no place there: the slider has it
         for chart in (self.whole, self.each):
             chart.log_x = log
         x = np.asarray(curve.betas, np.float64)

@@ -7,6 +7,7 @@ import pandas as pd
 from cutaway.core import Index, Selection
 from cutaway.merging import Merge
 from cutaway_widgets._link import Link
+from cutaway_widgets.bars import Bars
 from cutaway_widgets.dendrogram import Dendrogram
 from cutaway_widgets.explorers import _complexity_words as words
 from cutaway_widgets.explorers._layout import column, end, line, row
@@ -141,3 +142,36 @@ def _told(merge: Merge, group: str, frame: pd.DataFrame) -> str:
         f"largest holds {int(frame['units'].max())} units. Click a branch or a line to see its "
         "members below."
     )
+
+
+class MergeViews:
+    """One merge for a card: groups as bars above, the tree of the picked one below.
+
+    Parameters
+    ----------
+    groups : Link
+        Selection of the groups of the merge.
+    """
+
+    def __init__(self, groups: Link) -> None:
+        self.units = Link(Index.count(0, "unit"), lock=groups.lock)
+        self.bars = Bars(
+            np.zeros(len(groups.index)), link=groups, title="Features left of each layer",
+            height=320,
+        )  # fmt: skip
+        self.tree = TreeViews(groups, self.units)
+        self.box = ipywidgets.VBox([self.bars, self.tree.box])
+
+    def show(self, merge: Merge) -> None:
+        """Show a merge whose groups are the rows of the link."""
+        self.bars.set_values(
+            merge.left, whole=merge.size, index=merge.rows, details=words.distances(merge),
+            notes=[words.kept_text(merge)], caption=merge.origin.caption(),
+        )  # fmt: skip
+        self.tree.show(merge)
+
+    def close(self) -> None:
+        """End the views and the link of the units."""
+        self.tree.close()
+        end(self.bars)
+        end(self.units)

@@ -16,8 +16,10 @@ _POINTS = 0.01  # of accuracy that the beta shown at first may cost
 
 def beta_index(curve: ComplexityCurve) -> Index:
     """Ids of the betas, e.g. "0.05", ascending as in the curve."""
-    short = [f"{one:.3g}" for one in curve.betas]
-    names = short if len(set(short)) == len(short) else [repr(float(one)) for one in curve.betas]
+    for digits in range(3, 18):  # 17 tell any two numbers apart
+        names = [f"{one:.{digits}g}" for one in curve.betas]
+        if len(set(names)) == len(names):
+            break
     return Index(np.array(names, dtype=np.str_), "beta")
 
 
@@ -118,20 +120,37 @@ def nothing_text(curve: ComplexityCurve, k: int) -> str:
 
 
 def details(curve: ComplexityCurve) -> list[str]:
-    """Smallest and largest distance of each group, and those of the untrained one."""
-    own, random = starts(curve), _ratio(curve.baseline_closest, curve.baseline_farthest)
+    """Smallest and largest distance of each group, and where it merges untrained."""
+    random = _ratio(curve.baseline_closest, curve.baseline_farthest)
+    return [
+        text + (f", untrained from {one:.3g}" if np.isfinite(one) else "")
+        for text, one in zip(distances(curve), random, strict=True)
+    ]
+
+
+def distances(found: ComplexityCurve | Merge) -> list[str]:
+    """Smallest and largest distance of each group, and where it begins to merge."""
     lines = []
-    for g, first in enumerate(own):
+    for g, first in enumerate(_ratio(found.closest, found.farthest)):
         if np.isnan(first):
             lines.append("one feature: nothing to merge")
             continue
-        text = (
-            f"squared distances {curve.closest[g]:.3g} to {curve.farthest[g]:.3g}: "
+        lines.append(
+            f"squared distances {found.closest[g]:.3g} to {found.farthest[g]:.3g}: "
             f"merges from beta {first:.3g}"
         )
-        untrained = f", untrained from {random[g]:.3g}" if np.isfinite(random[g]) else ""
-        lines.append(text + untrained)
     return lines
+
+
+def kept_text(merge: Merge) -> str:
+    """What a merge leaves of a network, and how far its output moved."""
+    left, total = int(merge.left.sum()), int(merge.size.sum())
+    return (
+        f"{left:,} of {total:,} features left at beta {merge.beta:.3g} by rule {merge.rule}; kept "
+        f"{merge.kept_parameters / merge.parameters:.1%} of {merge.parameters:,} parameters.\n"
+        f"On the example an output moves by {merge.output_change:.3g} at most, the largest is "
+        f"{merge.output_size:.3g}."
+    )
 
 
 def whole_series(curve: ComplexityCurve, score: str = "score") -> dict[str, NDArray[np.float64]]:
@@ -200,6 +219,13 @@ def merged_features(merge: Merge, group: str) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows, columns=["feature", "units", "members", "beta"])
     return frame.sort_values(["beta", "feature"], kind="stable").set_index("feature")
+
+
+def advice(curve: ComplexityCurve) -> str:
+    """What keeps a curve from being useful, and what of the network it leaves out."""
+    merges = bool((curve.features_left < curve.size).any())
+    # Where nothing merges, the line at the slider says why already.
+    return "\n".join(one for one in (curve.why if merges else "", refused_text(curve.refused)) if one)
 
 
 def refused_text(refused: list[dict[str, Any]]) -> str:

@@ -190,7 +190,7 @@ class ComplexityExplorer(Strict, Reopens, ipywidgets.VBox):
             return
         data = self.workspace.data
         self._headline()
-        self._say(words.refused_text(curve.refused))
+        self._say(words.advice(curve))
         self.sections.expect(curve)
         names = [str(one) for one in curve.rows.ids]
         known = {one.path for one in self._sites}

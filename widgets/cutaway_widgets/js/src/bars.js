@@ -49,7 +49,7 @@ export async function bars({ model, el, signal }) {
     legend.hidden = !lines.length;
   };
   const told1 = (/** @type {import("./bars_model.js").Series} */ one, /** @type {number} */ at, /** @type {number} */ row) =>
-    amount(one.values[at * link.n + row], one.whole[row], true, model.get("unit"));
+    amount(one.values[at * link.n + row], one.whole[row], model.get("unit"));
   const line = (/** @type {number} */ row, /** @type {number} */ at, /** @type {mask.Mask} */ bits) => {
     const inks = colors();
     const tick = marks[at * link.n + row];
@@ -57,6 +57,7 @@ export async function bars({ model, el, signal }) {
       const bar = h("div", { class: "cw-bar-fill" });
       bar.style.width = `${100 * share(one.values[at * link.n + row], one.whole[row])}%`;
       bar.style.background = inks[i];
+      bar.hidden = Number.isNaN(one.values[at * link.n + row]);
       const track = h("div", { class: "cw-bar-track" }, bar);
       if (i === 0 && tick >= 0) {
         const mark = h("div", { class: "cw-bar-mark" });

@@ -22,13 +22,11 @@ export function share(value, whole) {
 }
 
 /**
- * "49 of 84"; a value alone where all rows have one measure, an en dash for none.
- * @param {number} value @param {number} whole @param {boolean} own whether rows have their own whole
- * @param {string} [unit]
+ * "49 of 84 features"; an en dash for none.
+ * @param {number} value @param {number} whole NaN leaves it out @param {string} [unit]
  */
-export function amount(value, whole, own, unit = "") {
+export function amount(value, whole, unit = "") {
   const told = Number.isNaN(value) ? "–" : number(value);
-  const of = own && Number.isFinite(whole) ? ` of ${number(whole)}` : "";
+  const of = Number.isFinite(whole) ? ` of ${number(whole)}` : "";
   return `${told}${of}${unit ? ` ${unit}` : ""}`;
 }
-
