@@ -118,9 +118,11 @@ def overlay(link):
 
 def bars(link):
     left = draw().integers(1, 9, size=(3, N))
-    return cw.Bars({"A": left, "B": left[::-1]}, whole=np.full(N, 8), link=link, marks=np.full(N, 7),
-                   steps=Index(["0.01", "0.1", "0.2"], "beta"), mark="untrained", title="Left",
-                   notes=["none", "some", "most"], details=["closest 0.2"] * N, height=200)  # fmt: skip
+    return cw.Bars(
+        {"A": left, "B": left[::-1]}, whole=np.full(N, 8), link=link, marks=np.full(N, 7),
+        steps=Index(["0.01", "0.1", "0.2"], "beta"), mark="untrained", title="Left",
+        notes=["none", "some", "most"], details=["closest 0.2"] * N, height=200,
+    )  # fmt: skip
 
 
 def form(_link):

@@ -77,7 +77,9 @@ def test_refusals_name_what_was_given():
 
 
 def test_a_chart_follows_only_a_link():
-    with pytest.raises(ValueError, match="follow must be False without a link, got True; give link="):
+    with pytest.raises(
+        ValueError, match="follow must be False without a link, got True; give link="
+    ):
         cw.LineChart([1, 2], follow=True)
     assert cw.LineChart([1, 2], index=Index.count(2), follow=True).follow
 

@@ -168,7 +168,9 @@ def test_betas_of_the_form():
     assert settings.parsed(" automatic ") is settings.parsed("") is None
     assert settings.parsed("0.3, 0.1 0.3;0") == (0.0, 0.1, 0.3)
     for text, got in (("0.1, x", "'x'"), ("2", "2.0"), ("nan", "nan")):
-        with pytest.raises(ValueError, match=rf"betas must be numbers in \[0, 1\], got {got}; give"):
+        with pytest.raises(
+            ValueError, match=rf"betas must be numbers in \[0, 1\], got {got}; give"
+        ):
             settings.parsed(text)
     with pytest.raises(ValueError, match="got none"):
         settings.checked([])

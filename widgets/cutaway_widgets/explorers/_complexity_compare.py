@@ -130,7 +130,7 @@ class CompareSection:
 
 
 def matched(first: ComplexityCurve, second: ComplexityCurve) -> tuple[Any, Any]:
-    """Features left and sizes of the second curve in the groups of the first; NaN where it has none.
+    """Features left and sizes of the second curve, by the groups of the first; NaN for none.
 
     Returns
     -------
@@ -152,16 +152,14 @@ def both_series(
 ) -> dict[str, Any]:
     """Features left and scores of two networks over beta."""
     wanted = ("features left", score) if score else ("features left",)
-    series = {}
+    series: dict[str, Any] = {}
     for name, curve in ((here, first), (other, second)):
         known = words.whole_series(curve, score or "score")
         series |= {f"{one}, {name}": known[one] for one in wanted if one in known}
     return series
 
 
-def difference_text(
-    first: ComplexityCurve, second: ComplexityCurve, here: str, other: str
-) -> str:
+def difference_text(first: ComplexityCurve, second: ComplexityCurve, here: str, other: str) -> str:
     """Where both differ most, and which layers only one of them has."""
     left, size = matched(first, second)
     known = np.isfinite(size)

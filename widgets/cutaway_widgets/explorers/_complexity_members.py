@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -10,7 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from cutaway.core import Index, Selection, Tick
-from cutaway.model import Activations, Model, Tiles, UnknownSite, capture, feature_maps, kernel_tiles
+from cutaway.model import (
+    Activations,
+    Model,
+    Tiles,
+    UnknownSite,
+    capture,
+    feature_maps,
+    kernel_tiles,
+)
 from cutaway_widgets._link import Link
 from cutaway_widgets.explorers import _filter_views as views
 from cutaway_widgets.explorers._complexity_desk import MergeDesk
@@ -201,7 +208,7 @@ def likeness(answers: NDArray[np.float64]) -> float:
     if len(answers) < 2:
         return math.nan
     with np.errstate(invalid="ignore", divide="ignore"):
-        table = np.corrcoef(answers)
+        table = np.asarray(np.corrcoef(answers), np.float64)
     off = table[np.triu_indices(len(table), 1)]
     return float(np.nanmin(off)) if np.isfinite(off).any() else math.nan
 
@@ -247,7 +254,8 @@ def strongest(acts: Activations, site: str, units: list[int]) -> NDArray[np.floa
     chosen = np.moveaxis(np.take(array, units, axis=axis), axis, 0).astype(np.float64)
     if acts.mask is not None and "t" in letters and chosen.ndim == 3:
         chosen = np.where(acts.mask[None], chosen, -np.inf)
-    return chosen.reshape(len(units), len(array), -1).max(axis=2)
+    found: NDArray[np.float64] = chosen.reshape(len(units), len(array), -1).max(axis=2)
+    return found
 
 
 def incoming(model: Model, site: str, units: list[int]) -> NDArray[np.float32] | None:

@@ -123,6 +123,6 @@ def cost_text(merge: Merge, before: Predictions, after: Predictions) -> str:
     won = int((~before.correct & after.correct).sum())
     return (
         f"{at}, accuracy is {after.correct.mean():.1%} on {n:,} samples, unmerged "
-        f"{before.correct.mean():.1%}: {lost:,} right answers become wrong, {won:,} wrong ones right. "
-        f"On the diagonal nothing changes; lasso samples to follow them."
+        f"{before.correct.mean():.1%}: {lost:,} right answers become wrong, {won:,} wrong ones "
+        "right. On the diagonal nothing changes; lasso samples to follow them."
     )

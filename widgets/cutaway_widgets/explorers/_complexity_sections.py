@@ -41,16 +41,12 @@ class Sections:
         self.progress = Progress(desk.job, title="At work")
         features = ipywidgets.VBox([self.tree.box, self.members.box])
         panels = {"features": features, "compare": self.compare.box, "take": self.take.box}
-        self.choice = Choice(
-            list(TITLES), titles=TITLES, panels=panels, title="The merged network"
-        )
+        self.choice = Choice(list(TITLES), titles=TITLES, panels=panels, title="The merged network")
         self._moved(None)
         desk.job.observe(self._moved, "status")
         desk.watch()
         self._stop = desk.steps.on_selection(self._stepped)
-        self.box = ipywidgets.VBox(
-            [self.choice, self.progress, *panels.values(), self.samples.box]
-        )
+        self.box = ipywidgets.VBox([self.choice, self.progress, *panels.values(), self.samples.box])
 
     def expect(self, curve: ComplexityCurve) -> None:
         """Take a curve that the views will show next: merges now follow its betas and rule."""

@@ -77,9 +77,7 @@ class TreeViews:
             return
         places = [int(str(one).rsplit(":", 1)[1]) for one in selection.ids]
         clusters = merge.clusters[self._group]
-        self.units.select(
-            [f"{self._group}:{unit}" for place in places for unit in clusters[place]]
-        )
+        self.units.select([f"{self._group}:{unit}" for place in places for unit in clusters[place]])
 
     def _draw(self, *, pick: bool) -> None:
         merge = self._merge
@@ -138,8 +136,8 @@ def _told(merge: Merge, group: str, frame: pd.DataFrame) -> str:
     units = int(frame["units"].sum())
     return (
         f"{group}: {units} of {size} units became {len(frame)} merged "
-        f"feature{'s' * (len(frame) > 1)}, the other {size - units} stay alone: {left} are left. The "
-        f"largest holds {int(frame['units'].max())} units. Click a branch or a line to see its "
+        f"feature{'s' * (len(frame) > 1)}, the other {size - units} stay alone: {left} are left. "
+        f"The largest holds {int(frame['units'].max())} units. Click a branch or a line to see its "
         "members below."
     )
 

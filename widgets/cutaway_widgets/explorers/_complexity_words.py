@@ -225,7 +225,9 @@ def advice(curve: ComplexityCurve) -> str:
     """What keeps a curve from being useful, and what of the network it leaves out."""
     merges = bool((curve.features_left < curve.size).any())
     # Where nothing merges, the line at the slider says why already.
-    return "\n".join(one for one in (curve.why if merges else "", refused_text(curve.refused)) if one)
+    return "\n".join(
+        one for one in (curve.why if merges else "", refused_text(curve.refused)) if one
+    )
 
 
 def refused_text(refused: list[dict[str, Any]]) -> str:

@@ -134,11 +134,14 @@ class ComplexityExplorer(Strict, Reopens, ipywidgets.VBox):
         links = (self.samples, self.groups, self.steps, self.units)
         self.desk = MergeDesk(self.workspace, *links, inline=inline)
         self._sites = [one for one in tree if one.shape]
+        self._pickable: list[str] = []
         self.tree = SiteTree(
             self._sites, pick="one", pickable=(), title="Layers", height=220, lock=lock
         )
         self.tree.on_pick(self._picked)
-        self.form = Form(settings.fields(betas), submit="Compute the curve", title="Curve", lock=lock)
+        self.form = Form(
+            settings.fields(betas), submit="Compute the curve", title="Curve", lock=lock
+        )
         self.form.on_submit(self._submitted)
         self.progress = Progress(self.job, title="Curve")
         self.curves = CurveViews(self.groups, self.steps)
@@ -194,7 +197,8 @@ class ComplexityExplorer(Strict, Reopens, ipywidgets.VBox):
         self.sections.expect(curve)
         names = [str(one) for one in curve.rows.ids]
         known = {one.path for one in self._sites}
-        self.tree.set_sites(self._sites, pickable=[one for one in names if one in known])
+        self._pickable = [one for one in names if one in known]
+        self.tree.set_sites(self._sites, pickable=self._pickable)
         self.curves.show(curve, score=score_name(data) or "score", n=len(data))
         self.sections.show(curve)
         self._grouped(self.groups.selection)
@@ -207,9 +211,8 @@ class ComplexityExplorer(Strict, Reopens, ipywidgets.VBox):
 
     def _grouped(self, selection: Selection | None) -> None:
         """A group was selected in a view: pick its layer in the tree."""
-        known = {one["path"] for one in self.tree._sites if one["pickable"]}
         names = [str(one) for one in selection.ids] if selection is not None else []
-        wanted = [one for one in names if one in known][:1]
+        wanted = [one for one in names if one in self._pickable][:1]
         if tuple(wanted) != self.tree.picked:
             self.tree.pick(wanted)
 
@@ -223,5 +226,3 @@ class ComplexityExplorer(Strict, Reopens, ipywidgets.VBox):
 
     def __repr__(self) -> str:
         return f"ComplexityExplorer({self.workspace.model.name} on {self.workspace.data.name})"
-
-

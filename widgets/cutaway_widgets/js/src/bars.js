@@ -64,16 +64,16 @@ export async function bars({ model, el, signal }) {
         mark.style.left = `${100 * share(tick, one.whole[row])}%`;
         track.append(mark);
       }
-      return h("div", { class: "cw-bar-line" }, track, h("span", { class: "cw-bar-amount" }, told1(one, at, row)));
+      const who = series.length > 1 ? [h("span", { class: "cw-unseen" }, `${one.name}: `)] : [];
+      return h("div", { class: "cw-bar-line" }, track, ...who, h("span", { class: "cw-bar-amount" }, told1(one, at, row)));
     });
     const detail = model.get("_details")?.[row];
-    const said = series.map((one) => `${one.name ? `${one.name} ` : ""}${told1(one, at, row)}`).join(", ");
-    const marked = tick >= 0 && model.get("mark") ? `, ${model.get("mark")} ${number(tick)}` : "";
+    const marked = tick >= 0 && model.get("mark") ? [h("span", { class: "cw-unseen" }, `${model.get("mark")}: ${number(tick)}`)] : [];
     const item = h(
       "div",
-      { class: `cw-bar-row${row === active ? " cw-active" : ""}`, role: "option", id: `cw-${serial}-${row}`, "aria-selected": String(mask.has(bits, row)), "aria-label": `${link.axis} ${link.id(row)}: ${said}${marked}${detail ? `; ${detail}` : ""}` },
+      { class: `cw-bar-row${row === active ? " cw-active" : ""}`, role: "option", id: `cw-${serial}-${row}`, "aria-selected": String(mask.has(bits, row)) },
       h("div", { class: "cw-bar-name", title: link.id(row) }, link.id(row)),
-      h("div", { class: "cw-bar-lines" }, ...tracks, ...(detail ? [h("div", { class: "cw-bar-detail" }, detail)] : [])),
+      h("div", { class: "cw-bar-lines" }, ...tracks, ...marked, ...(detail ? [h("div", { class: "cw-bar-detail" }, detail)] : [])),
     );
     item.dataset.row = String(row);
     return item;
