@@ -52,7 +52,7 @@ CASES = [
     Case(
         "complexity",
         f"cw.ComplexityExplorer('lenet5-digits', {DIGITS}, inline=inline)",
-        "right answers become wrong",
+        "right answers that become wrong",
     ),
     Case("workbench", "started(cw.Workbench(inline=inline))", "22 units, 1 selected"),
     Case("gallery", "gallery()", "60 samples, none selected"),

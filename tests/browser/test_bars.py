@@ -40,18 +40,18 @@ def page(browser, scene):
 
 def widths(page, view):
     """Part of its track that each bar fills."""
-    fills = of(page, view).locator(".cw-bar-fill")
+    fills = of(page, view).locator(".cw-bars-fill")
     return fills.evaluate_all("all => all.map(e => e.offsetWidth / e.parentElement.clientWidth)")
 
 
 def test_bars_are_in_proportion_and_ticks_in_place(page, scene):
     view = of(page, scene[0])
     assert widths(page, scene[0]) == pytest.approx([1, 1, 1], abs=0.01)
-    expect(view.locator(".cw-bar-amount")).to_have_text(["6 of 6", "16 of 16", "120 of 120"])
-    expect(view.locator(".cw-bar-note")).to_have_text("Nothing merges.")
-    expect(view.locator(".cw-bar-mark")).to_have_count(2)
-    track = view.locator(".cw-bar-track").nth(1).bounding_box()
-    tick = view.locator(".cw-bar-mark").nth(1).bounding_box()
+    expect(view.locator(".cw-bars-amount")).to_have_text(["6 of 6", "16 of 16", "120 of 120"])
+    expect(view.locator(".cw-bars-note")).to_have_text("Nothing merges.")
+    expect(view.locator(".cw-bars-mark")).to_have_count(2)
+    track = view.locator(".cw-bars-track").nth(1).bounding_box()
+    tick = view.locator(".cw-bars-mark").nth(1).bounding_box()
     middle = tick["x"] + tick["width"] / 2
     assert middle == pytest.approx(track["x"] + track["width"] / 2, abs=2)
     expect(view.locator(".cw-summary")).to_have_text("3 layers at beta 0.01, none selected")
@@ -62,18 +62,18 @@ def test_the_slider_moves_bars_and_the_chart_without_a_kernel(page, scene):
     slider = of(page, bars).get_by_role("slider")
     slider.press("ArrowRight")
     assert selected(page, bars.step_link) == [1]
-    expect(of(page, bars).locator(".cw-bar-amount")).to_have_text(
+    expect(of(page, bars).locator(".cw-bars-amount")).to_have_text(
         ["6 of 6", "12 of 16", "60 of 120"]
     )
     assert widths(page, bars)[1:] == pytest.approx([0.75, 0.5], abs=0.01)
-    expect(of(page, bars).locator(".cw-bar-note")).to_have_text("Some merge.")
+    expect(of(page, bars).locator(".cw-bars-note")).to_have_text("Some merge.")
     assert slider.get_attribute("aria-valuetext") == "beta 0.1"
     expect(of(page, lines).locator(".cw-summary")).to_contain_text("cursor at beta 0.1000, left: 1")
     slider.press("End")
-    expect(of(page, bars).locator(".cw-bar-amount")).to_have_text(
+    expect(of(page, bars).locator(".cw-bars-amount")).to_have_text(
         ["3 of 6", "– of 16", "12 of 120"]
     )
-    expect(of(page, bars).locator(".cw-bar-fill").nth(1)).to_be_hidden()
+    expect(of(page, bars).locator(".cw-bars-fill").nth(1)).to_be_hidden()
 
 
 def test_the_chart_moves_the_slider(page, scene):
@@ -81,7 +81,7 @@ def test_the_chart_moves_the_slider(page, scene):
     cursor = of(page, lines).get_by_role("slider")
     cursor.press("End")
     assert selected(page, bars.step_link) == [2]
-    expect(of(page, bars).locator(".cw-bar-note")).to_have_text("Most merge.")
+    expect(of(page, bars).locator(".cw-bars-note")).to_have_text("Most merge.")
     cursor.press("ArrowLeft")
     assert selected(page, bars.step_link) == [1]
     box = cursor.bounding_box()

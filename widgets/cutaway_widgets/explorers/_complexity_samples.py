@@ -10,6 +10,7 @@ from cutaway.core import Selection
 from cutaway.merging import Merge
 from cutaway.model import Predictions
 from cutaway_widgets._color import Categories, Values
+from cutaway_widgets.explorers import _complexity_words as words
 from cutaway_widgets.explorers import _filter_views as views
 from cutaway_widgets.explorers._complexity_desk import MergeDesk
 from cutaway_widgets.explorers._filter_effect import AFTER, RIGHT
@@ -63,7 +64,7 @@ class SampleSection:
         caption = merge.origin.caption()
         self.scatter.set_points(
             np.column_stack([old, new]), colors=colors(self._desk, before, after),
-            x_label=f"{name}, unmerged", y_label=f"{name}, merged at beta {merge.beta:.3g}",
+            x_label=f"{name}, unmerged", y_label=f"{name}, merged {words.how(merge)}",
             caption=caption,
         )  # fmt: skip
         self.histogram.set_values(change, name="change of probability", unit="")
@@ -115,7 +116,7 @@ def colors(desk: MergeDesk, before: Predictions, after: Predictions) -> dict[str
 def cost_text(merge: Merge, before: Predictions, after: Predictions) -> str:
     """How many samples answer otherwise once the network is merged."""
     n = len(before.rows)
-    at = f"Merged at beta {merge.beta:.3g}"
+    at = f"Merged {words.how(merge)}"
     if before.correct is None or after.correct is None:
         other = int((before.predicted != after.predicted).sum())
         return f"{at}, {other:,} of {n:,} samples get another answer."
@@ -123,6 +124,6 @@ def cost_text(merge: Merge, before: Predictions, after: Predictions) -> str:
     won = int((~before.correct & after.correct).sum())
     return (
         f"{at}, accuracy is {after.correct.mean():.1%} on {n:,} samples, unmerged "
-        f"{before.correct.mean():.1%}: {lost:,} right answers become wrong, {won:,} wrong ones "
-        "right. On the diagonal nothing changes; lasso samples to follow them."
+        f"{before.correct.mean():.1%}; right answers that become wrong: {lost:,}, wrong ones "
+        f"that become right: {won:,}. On the diagonal nothing changes; lasso samples to follow."
     )

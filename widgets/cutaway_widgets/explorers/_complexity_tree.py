@@ -14,7 +14,7 @@ from cutaway_widgets.explorers._layout import column, end, line, row
 from cutaway_widgets.table import Table
 
 _FIRST = "Merge first: the tree of the picked layer appears here."
-_COLUMNS = ["feature", "units", "members", "beta"]
+_COLUMNS = ["feature", "units", "beta", "members"]
 
 
 class TreeViews:
@@ -95,8 +95,9 @@ class TreeViews:
         self._views.layout.display = None if some else "none"
         self.text.value = line(_told(merge, group, frame))
         caption = merge.origin.caption()
+        cut = merge.beta if some and np.isfinite(merge.beta) else None
         self.tree.set_linkage(
-            words.linkage(merge, group), index=index, cut=merge.beta if some else None,
+            words.linkage(merge, group), index=index, cut=cut,
             labels=[str(unit) for unit in units], title=f"Merge tree of {group}",
             caption=caption,
         )  # fmt: skip
@@ -130,7 +131,7 @@ def _told(merge: Merge, group: str, frame: pd.DataFrame) -> str:
             return f"{group} has one feature only: there is nothing to merge."
         first = words.begins(merge, group)
         return (
-            f"Nothing merges in {group} at beta {merge.beta:.3g}: its closest pair needs "
+            f"Nothing merges in {group} {words.how(merge)}: its closest pair needs "
             f"{first:.3g}. Pick another layer, or move the slider to the right."
         )
     units = int(frame["units"].sum())

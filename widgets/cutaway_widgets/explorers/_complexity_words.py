@@ -142,11 +142,16 @@ def distances(found: ComplexityCurve | Merge) -> list[str]:
     return lines
 
 
+def how(merge: Merge) -> str:
+    """What a merge went by: its beta, or counts that were given."""
+    return "to given counts" if np.isnan(merge.beta) else f"at beta {merge.beta:.3g}"
+
+
 def kept_text(merge: Merge) -> str:
     """What a merge leaves of a network, and how far its output moved."""
     left, total = int(merge.left.sum()), int(merge.size.sum())
     return (
-        f"{left:,} of {total:,} features left at beta {merge.beta:.3g} by rule {merge.rule}; kept "
+        f"{left:,} of {total:,} features left, merged {how(merge)} by rule {merge.rule}; kept "
         f"{merge.kept_parameters / merge.parameters:.1%} of {merge.parameters:,} parameters.\n"
         f"On the example an output moves by {merge.output_change:.3g} at most, the largest is "
         f"{merge.output_size:.3g}."
@@ -213,11 +218,11 @@ def merged_features(merge: Merge, group: str) -> pd.DataFrame:
         leaves[len(units) + k] = sorted(leaves[int(first)] + leaves[int(second)])
         needed[tuple(leaves[len(units) + k])] = float(height)
     rows = [
-        (place, len(one), ", ".join(str(unit) for unit in one), needed[tuple(sorted(one))])
+        (place, len(one), needed[tuple(sorted(one))], ", ".join(str(unit) for unit in one))
         for place, one in enumerate(merge.clusters[group])
         if len(one) > 1
     ]
-    frame = pd.DataFrame(rows, columns=["feature", "units", "members", "beta"])
+    frame = pd.DataFrame(rows, columns=["feature", "units", "beta", "members"])
     return frame.sort_values(["beta", "feature"], kind="stable").set_index("feature")
 
 

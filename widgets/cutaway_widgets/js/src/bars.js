@@ -16,10 +16,10 @@ export async function bars({ model, el, signal }) {
   const view = shell({ model, el, signal }, { kind: "bars", label: "Bars", link: link.model });
   const serial = Math.random().toString(36).slice(2, 8);
   const slider = h("input", { type: "range", min: 0, step: 1, id: `cw-step-${serial}` });
-  const told = h("output", { for: slider.id, class: "cw-step" });
+  const told = h("output", { for: slider.id, class: "cw-bars-step" });
   const label = h("label", { for: slider.id });
   const lever = h("div", { class: "cw-lever" }, label, slider, told);
-  const note = h("div", { class: "cw-bar-note", role: "status" });
+  const note = h("div", { class: "cw-bars-note", role: "status" });
   const legend = h("div", { class: "cw-bars-legend" });
   const port = h("div", { class: "cw-port", tabindex: 0, "aria-label": "Rows" });
   view.body.append(lever, note, legend, port);
@@ -40,11 +40,11 @@ export async function bars({ model, el, signal }) {
   const keys = () => {
     const inks = colors();
     const lines = series.length > 1 ? series.map((one, i) => {
-      const swatch = h("i", { class: "cw-bar-swatch", "aria-hidden": "true" });
+      const swatch = h("i", { class: "cw-bars-swatch", "aria-hidden": "true" });
       swatch.style.background = inks[i];
       return h("span", {}, swatch, one.name);
     }) : [];
-    if (marks.some((one) => !Number.isNaN(one)) && model.get("mark")) lines.push(h("span", {}, h("i", { class: "cw-bar-tick", "aria-hidden": "true" }), model.get("mark")));
+    if (marks.some((one) => !Number.isNaN(one)) && model.get("mark")) lines.push(h("span", {}, h("i", { class: "cw-bars-tick", "aria-hidden": "true" }), model.get("mark")));
     legend.replaceChildren(...lines);
     legend.hidden = !lines.length;
   };
@@ -54,26 +54,26 @@ export async function bars({ model, el, signal }) {
     const inks = colors();
     const tick = marks[at * link.n + row];
     const tracks = series.map((one, i) => {
-      const bar = h("div", { class: "cw-bar-fill" });
+      const bar = h("div", { class: "cw-bars-fill" });
       bar.style.width = `${100 * share(one.values[at * link.n + row], one.whole[row])}%`;
       bar.style.background = inks[i];
       bar.hidden = Number.isNaN(one.values[at * link.n + row]);
-      const track = h("div", { class: "cw-bar-track" }, bar);
+      const track = h("div", { class: "cw-bars-track" }, bar);
       if (i === 0 && tick >= 0) {
-        const mark = h("div", { class: "cw-bar-mark" });
+        const mark = h("div", { class: "cw-bars-mark" });
         mark.style.left = `${100 * share(tick, one.whole[row])}%`;
         track.append(mark);
       }
       const who = series.length > 1 ? [h("span", { class: "cw-unseen" }, `${one.name}: `)] : [];
-      return h("div", { class: "cw-bar-line" }, track, ...who, h("span", { class: "cw-bar-amount" }, told1(one, at, row)));
+      return h("div", { class: "cw-bars-line" }, track, ...who, h("span", { class: "cw-bars-amount" }, told1(one, at, row)));
     });
     const detail = model.get("_details")?.[row];
     const marked = tick >= 0 && model.get("mark") ? [h("span", { class: "cw-unseen" }, `${model.get("mark")}: ${number(tick)}`)] : [];
     const item = h(
       "div",
-      { class: `cw-bar-row${row === active ? " cw-active" : ""}`, role: "option", id: `cw-${serial}-${row}`, "aria-selected": String(mask.has(bits, row)) },
-      h("div", { class: "cw-bar-name", title: link.id(row) }, link.id(row)),
-      h("div", { class: "cw-bar-lines" }, ...tracks, ...marked, ...(detail ? [h("div", { class: "cw-bar-detail" }, detail)] : [])),
+      { class: `cw-bars-row${row === active ? " cw-active" : ""}`, role: "option", id: `cw-${serial}-${row}`, "aria-selected": String(mask.has(bits, row)) },
+      h("div", { class: "cw-bars-name", title: link.id(row) }, link.id(row)),
+      h("div", { class: "cw-bars-lines" }, ...tracks, ...marked, ...(detail ? [h("div", { class: "cw-bars-detail" }, detail)] : [])),
     );
     item.dataset.row = String(row);
     return item;
@@ -124,7 +124,7 @@ export async function bars({ model, el, signal }) {
   };
   const redraw = frame(paint, signal);
   const rowAt = (/** @type {Event} */ event) => {
-    const item = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".cw-bar-row"));
+    const item = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".cw-bars-row"));
     return item ? Number(item.dataset.row) : -1;
   };
   const choose = (/** @type {number} */ row, /** @type {mask.How} */ how) => {
