@@ -3,10 +3,24 @@
 import numpy as np
 import pytest
 import torch
+from rebuild_form import joined
 from torch import nn
 
 from cutaway.merging import merge_features
-from cutaway.merging.weights import joined, squared_distances
+from cutaway.merging.distances import Distances, add_products
+from cutaway.merging.slots import Slots
+
+
+def distances_of(points):
+    """The engine's state for features with these coordinates."""
+    gram = np.zeros((len(points), len(points)))
+    add_products(gram, points, 1.0)
+
+    def measure(slot, others):
+        return ((points[others] - points[slot]) ** 2).sum(axis=1)
+
+    none = np.empty((len(points), 0))
+    return Distances(Slots(len(points)), [gram], none, weigh=False, measure=measure)
 
 
 def slow_distances(points):
@@ -21,12 +35,15 @@ def test_squared_distances_by_their_definition(scale):
     points[7] = points[3]
     points[20] = points[3] * (1 + 1e-9)
     points[21] = points[4] + 1e-4 * scale * rng.normal(size=17)
-    found, norms = squared_distances(points)
-    upper = np.triu_indices(30, 1)
-    wanted = np.array(slow_distances(points))[upper]
-    np.testing.assert_allclose(found[upper], wanted, rtol=1e-9, atol=0)
-    np.testing.assert_allclose(norms, (points**2).sum(axis=1), rtol=1e-14)
-    assert found[3, 7] == 0.0
+    state = distances_of(points)
+    found = state.rows(np.arange(30))
+    apart = ~np.eye(30, dtype=bool)
+    wanted = np.array(slow_distances(points))[apart]
+    np.testing.assert_allclose(found[apart], wanted, rtol=1e-9, atol=0)
+    np.testing.assert_allclose(state.norms, (points**2).sum(axis=1), rtol=1e-14)
+    assert found[3, 7] == found[7, 3] == 0.0
+    np.testing.assert_array_equal(found[apart], found.T[apart])
+    np.testing.assert_array_equal(state.rows(np.array([4]))[0, 5:], found[4, 5:])
 
 
 def test_joined_puts_the_weighted_sum_last_on_any_axis():

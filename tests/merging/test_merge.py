@@ -362,9 +362,9 @@ FINE = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
         ),
         (
             FINE,
-            {"beta": 0.1, "rule": "ward"},
+            {"beta": 0.1, "rule": "wards"},
             ValueError,
-            "rule must be one of 'official', .*; cho",
+            "rule must be one of 'auto', 'official', .*; cho",
         ),
         (
             NAN,

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from cutaway.merging.weights import RULES
+from cutaway.merging.rules import RULES
 from cutaway_widgets.form import Field
 
 AUTO = "automatic"

@@ -28,11 +28,17 @@ def rebuilt(module: nn.Module, groups: list[Group], weights: Weights) -> nn.Modu
             if norm is not None and norm in weights.norms:
                 _write(parts[norm], norm, weights)
             elif norm is not None:
-                parent, _, name = norm.rpartition(".")
-                setattr(parts[parent], name, nn.Identity().train(parts[norm].training))
+                replace_by_identity(made, norm)
         for path, _ in group.consumers:
             _write(parts[path], path, weights)
     return made
+
+
+def replace_by_identity(module: nn.Module, path: str) -> None:
+    """Put `torch.nn.Identity` in the place of a part whose work is done elsewhere."""
+    parent, _, name = path.rpartition(".")
+    whole = module.get_submodule(parent)
+    setattr(whole, name, nn.Identity().train(module.get_submodule(path).training))
 
 
 def _write(part: nn.Module, path: str, weights: Weights) -> None:
@@ -48,7 +54,7 @@ def _write(part: nn.Module, path: str, weights: Weights) -> None:
         else:
             needs = like.requires_grad if old is None and like is not None else old.requires_grad
             setattr(part, name, nn.Parameter(tensor, requires_grad=needs))
-    _resize(part)
+    resize(part)
 
 
 def _tensor(values: Array, like: Tensor | None) -> Tensor:
@@ -56,7 +62,7 @@ def _tensor(values: Array, like: Tensor | None) -> Tensor:
     return tensor if like is None else tensor.to(like.device, like.dtype)
 
 
-def _resize(part: nn.Module) -> None:
+def resize(part: nn.Module) -> None:
     """Make the numbers that a layer prints, and some read, agree with its tensors."""
     if isinstance(part, nn.Linear):
         part.out_features, part.in_features = part.weight.shape

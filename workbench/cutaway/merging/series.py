@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cutaway.core import Tick, part
-from cutaway.merging.merge import Merge, merge_features
+from cutaway.merging.lens import merge_features
+from cutaway.merging.merge import Merge
 from cutaway.model.model import Model
 
 Array = NDArray[np.float64]
