@@ -7,7 +7,7 @@ import numpy as np
 
 from cutaway.core import Tick, part
 from cutaway.data import Dataset
-from cutaway.merging import ComplexityCurve, Merge, complexity_curve, merge_features
+from cutaway.merging import ComplexityCurve, Merge, Prepared, complexity_curve
 from cutaway.model import Model, Predictions, predict
 from cutaway.workspace import Workspace
 from cutaway_widgets._link import Link
@@ -137,14 +137,17 @@ def merged_at(workspace: Workspace, model: Model, beta: float, rule: str, tick: 
     tick : Tick
     """
     data = workspace.data
+    same = {"model": model.digest, "data": data.index.digest, "name": data.name}
 
     def compute() -> Merged:
-        merge = merge_features(
-            model, example_of(model, data), beta=beta, rule=rule, tick=part(tick, 0.0, 0.8)
-        )
+        # Traced once: the slider then costs the merging alone.
+        ready = workspace.kept(
+            "merge start", {**same, "rule": rule},
+            lambda: Prepared(model, example_of(model, data), rule, part(tick, 0.0, 0.4)),
+        )  # fmt: skip
+        merge = ready.merge(beta=beta, tick=part(tick, 0.4, 0.8))
         name = f"{model.name}, merged"
         small = Model(merge.model, name, kind=model.kind, tokenizer=model.tokenizer)
         return Merged(merge, predict(small, data, tick=part(tick, 0.8, 1.0)))
 
-    same = {"model": model.digest, "data": data.index.digest, "name": data.name}
     return workspace.kept("merge", {**same, "beta": beta, "rule": rule}, compute)
