@@ -6,7 +6,7 @@ from pathlib import Path
 
 SCRIPTS = (
     "startup", "capture", "memory", "page", "mixtures", "screen", "screen_quality", "labels",
-    "overfitting",
+    "overfitting", "complexity",
 )  # fmt: skip
 
 

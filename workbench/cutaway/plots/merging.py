@@ -128,7 +128,8 @@ def _curve(result: ComplexityCurve) -> Any:
         result, "<br>".join(finding), rows=1, cols=2, horizontal_spacing=0.12,
         subplot_titles=["features left", "score of what is left" if scored else "size of it"],
     )  # fmt: skip
-    figure.update_layout(margin_t=figure.layout.margin.t + 14 * max(len(finding) - 1, 0))
+    figure.update_layout(margin_t=figure.layout.margin.t + 18 * max(len(finding) - 1, 0))
+    figure.update_layout(legend={"orientation": "h", "y": -0.25, "yanchor": "top"})
     x, ticks, words = _places(result.betas)
     share = 100 * result.features_left / result.size
     names = [str(one) for one in result.rows]
@@ -169,7 +170,7 @@ def _curve(result: ComplexityCurve) -> Any:
         figure.update_yaxes(title="parameters kept (%)", range=[0, 103], row=1, col=2)
     for column in (1,) if scored else (1, 2):
         figure.update_xaxes(
-            title="beta (part of the largest squared distance)", type="log", tickvals=ticks,
+            title="beta (of the largest squared distance)", type="log", tickvals=ticks,
             ticktext=words, row=1, col=column,
         )  # fmt: skip
     figure.update_yaxes(title="features left (%)", range=[0, 103], row=1, col=1)
@@ -236,6 +237,8 @@ def _measures(result: LayerMeasures) -> Any:
     )  # fmt: skip
     figure.update_layout(legend={"orientation": "h", "y": -0.25, "yanchor": "top"})
     figure.update_xaxes(title="site", type="category")
-    figure.update_yaxes(title="dimensions", type="log", dtick="D2", row=1, col=1)
+    figure.update_yaxes(title="dimensions", rangemode="tozero", row=1, col=1)
+    if result.units.max() > 20 * result.units.min():
+        figure.update_yaxes(type="log", dtick="D2", row=1, col=1)
     figure.update_yaxes(title="site", type="category", autorange="reversed", row=1, col=2)
     return figure
