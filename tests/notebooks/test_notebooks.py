@@ -64,9 +64,9 @@ def merging(outputs, folder):
     layers = table(outputs, "begins at beta")
     assert layers["left"].tolist() == layers["of"].tolist()
     assert (layers["begins at beta"].astype(float) > 0.01).all()
-    curve = table(outputs, "features left").astype(float)
-    assert curve["features left"].iloc[0] == 1.0
-    assert curve["features left"].iloc[-1] < 0.5
+    left = table(outputs, "features left")["features left"].astype(float)
+    assert left.iloc[0] == 1.0
+    assert left.iloc[-1] < 0.5
     before = float(re.search(r"unmerged accuracy ([\d.]+) on 500 samples", said)[1])
     after = float(re.search(r"\naccuracy ([\d.]+), ", said)[1])
     assert after >= before - 0.0105
