@@ -107,7 +107,7 @@ def test_a_layer_where_nothing_merges_says_what_would(fresh):
     assert "Nothing merges in conv1 at beta 0.17: its closest pair needs 0.2" in tree.text.value
     assert tree._views.layout.display == "none"
     assert fresh.tree.picked == ("conv1",)
-    assert "Click a merged feature" in fresh.sections.members.text.value
+    assert fresh.sections.members.text.value == ""
     quiet(fresh)
 
 
@@ -225,6 +225,8 @@ class TestOtherPages:
         net = nn.Sequential(nn.Flatten(), nn.Linear(784, 12), nn.ReLU(), nn.Linear(12, 10))
         page = cw.ComplexityExplorer(net, data, betas=[0.2], inline=True)
         assert "There is nothing to compare with" in page.sections.compare.text.value
+        assert "Nothing merged at beta 0.2: all 100 samples" in page.sections.samples.text.value
+        assert page.sections.members.text.value == ""
         note = page.bars._notes[0]
         assert "Nothing merges at beta 0.2" in note
         assert "compute one with betas above" in note

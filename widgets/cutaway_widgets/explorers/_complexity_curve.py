@@ -93,6 +93,9 @@ class CurveViews:
             chart.log_x = log
         x = np.asarray(curve.betas, np.float64)
         series = words.whole_series(curve, score)
+        shares = all(np.nanmax(one, initial=0.0) <= 1.0 for one in series.values())
+        self.whole.y_limits = [0.0, 1.02] if shares else None
+        self.each.y_limits = [0.0, 1.02]
         hidden = [one for one in ("MACs kept",) if one in series]
         self.whole.set_series(
             series, x, index=betas, y_label="share", hidden=hidden, caption=caption
@@ -104,8 +107,8 @@ class CurveViews:
         self.each.layout.display = None if few else "none"
         self.heat.layout.display = "none" if few else None
         # Sent where it is shown only; both follow the same rows.
-        shares = (curve.features_left / curve.size).T
-        self.heat.set_values(shares, rows=curve.rows, columns=betas, limits=(0.0, 1.0))
+        left = (curve.features_left / curve.size).T
+        self.heat.set_values(left, rows=curve.rows, columns=betas, limits=(0.0, 1.0))
 
 
 def _marks(curve: ComplexityCurve) -> Any:

@@ -68,7 +68,7 @@ class MemberSection:
     def __init__(self, desk: MergeDesk) -> None:
         self._desk = desk
         self._inputs = Link(Index.count(0, "input"), lock=desk.units.lock)
-        self.text = ipywidgets.HTML(line(_NONE))
+        self.text = ipywidgets.HTML()
         self.kernels = FeatureMaps(
             link=self._inputs, unit_link=desk.units, colors="diverging", scale="shared", tile=48,
             title="Filters", height=280, empty="This layer has no kernels to show.",
@@ -107,7 +107,7 @@ class MemberSection:
     def _selected(self, selection: Selection | None) -> None:
         if selection is None:
             self._shown = None
-            self.text.value = line(_NONE)
+            self.text.value = line(_NONE) if len(self._desk.units.index) else ""
             self._views.layout.display = "none"
             return
         self._ask()

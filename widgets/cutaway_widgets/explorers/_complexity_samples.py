@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutaway.core import Selection
+from cutaway.data import Dataset
 from cutaway.merging import Merge
 from cutaway.model import Predictions
 from cutaway_widgets._color import Categories, Values
@@ -72,9 +73,9 @@ class SampleSection:
         worst = order[change[order] < 0]
         self.grid.set_rows(
             order=data.index.ids[worst].tolist(),
-            labels=views.sample_labels(data, after, change),
-            title="Samples that lose most by merging",
+            labels=labels(data, after, change), title="Samples that lose most by merging",
         )  # fmt: skip
+        self.grid.empty = "No sample's right answer lost probability by this merge."
         self.text.value = line(cost_text(merge, before, after))
 
     def close(self) -> None:
@@ -113,10 +114,21 @@ def colors(desk: MergeDesk, before: Predictions, after: Predictions) -> dict[str
     return columns | dict(views.sample_colors(desk.data, before, None, 0))
 
 
+def labels(data: Dataset, after: Predictions, change: NDArray[np.float64]) -> list[str]:
+    """One line a sample: its class, the merged network's where it is another, and the change."""
+    names = views.sample_labels(data, after, None)
+    return [
+        " · ".join(part for part in (name, f"{one:+.2f}".replace("-", "−")) if part)
+        for name, one in zip(names, change, strict=True)
+    ]
+
+
 def cost_text(merge: Merge, before: Predictions, after: Predictions) -> str:
     """How many samples answer otherwise once the network is merged."""
     n = len(before.rows)
     at = f"Merged {words.how(merge)}"
+    if (merge.left == merge.size).all():
+        return f"Nothing merged {words.how(merge)}: all {n:,} samples are answered as before."
     if before.correct is None or after.correct is None:
         other = int((before.predicted != after.predicted).sum())
         return f"{at}, {other:,} of {n:,} samples get another answer."
