@@ -8,6 +8,7 @@ from torch import nn
 
 from cutaway.merging import merge_features
 from cutaway.merging.distances import Distances, add_products
+from cutaway.merging.rules import RULES
 from cutaway.merging.slots import Slots
 
 
@@ -16,11 +17,11 @@ def distances_of(points):
     gram = np.zeros((len(points), len(points)))
     add_products(gram, points, 1.0)
 
-    def measure(slot, others):
+    def measure(slot, others, *, level):
         return ((points[others] - points[slot]) ** 2).sum(axis=1)
 
     none = np.empty((len(points), 0))
-    return Distances(Slots(len(points)), [gram], none, weigh=False, measure=measure)
+    return Distances(Slots(len(points)), [gram], none, rule=RULES["exact"], measure=measure)
 
 
 def slow_distances(points):

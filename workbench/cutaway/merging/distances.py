@@ -7,11 +7,13 @@ is computed again only when it is the least (or greatest) of all.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
+from cutaway.merging.rules import Rule
 from cutaway.merging.slots import Ints, Pair, Slots
 from cutaway.merging.weights import Array
 
@@ -20,7 +22,13 @@ _ZERO = 1e-28  # (45 float64 roundings)^2: two features this close, in squared n
 _IN_PLACE = 1024  # features from which on a Gram is added to without a second one in memory
 _BLOCK = 1 << 20  # distances that are computed at a time
 
-Measure = Callable[[int, Ints], Array]
+
+class Measure(Protocol):
+    """Squared differences of one slot and others by their coordinates; `level`: of one unit's."""
+
+    def __call__(self, slot: int, others: Ints, *, level: bool) -> Array:
+        """Array of shape (others,)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -46,17 +54,16 @@ class Distances:
         Inner products; distances add up over them. Changed in place.
     extra : ndarray of shape (slots, m)
         Further coordinates, given themselves.
-    weigh : bool
-        See `Rule`.
-    measure : callable
-        Squared differences of the grams' coordinates of one slot and several, by those themselves.
+    rule : Rule
+    measure : Measure
+        Of the Grams' coordinates.
     """
 
     def __init__(
-        self, slots: Slots, grams: list[Array], extra: Array, *, weigh: bool, measure: Measure
+        self, slots: Slots, grams: list[Array], extra: Array, *, rule: Rule, measure: Measure
     ) -> None:
         self.slots, self.grams, self.extra = slots, grams, extra
-        self.weigh, self.measure = weigh, measure
+        self.rule, self.measure = rule, measure
         n = len(slots.counts)
         self.low, self.high = np.zeros(n), np.zeros(n)
         self.near, self.far = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
@@ -66,7 +73,7 @@ class Distances:
     def copy(self, slots: Slots, measure: Measure) -> "Distances":
         """The same for other slots, to change apart."""
         grams = [one.copy() for one in self.grams]
-        twin = Distances(slots, grams, self.extra.copy(), weigh=self.weigh, measure=measure)
+        twin = Distances(slots, grams, self.extra.copy(), rule=self.rule, measure=measure)
         for name in ("low", "high", "near", "far", "low_holds", "high_holds"):
             setattr(twin, name, getattr(self, name).copy())
         return twin
@@ -99,14 +106,37 @@ class Distances:
         close[np.arange(len(some)), some] = False
         for place in np.flatnonzero(close.any(axis=1)):
             others = np.flatnonzero(close[place])
-            slot = int(some[place])
-            extra = ((self.extra[others] - self.extra[slot]) ** 2).sum(axis=1)
-            found[place, others] = self.measure(slot, others) + extra
+            found[place, others] = self._measured(int(some[place]), others, level=False)
         np.maximum(found, 0, out=found)
-        if self.weigh:
+        if self.rule.repair:
+            self._copies_first(some, found)
+        if self.rule.weigh:
             counts = np.maximum(self.slots.counts, 1)
             found *= counts[some, None] * counts / (counts[some, None] + counts)
         return found
+
+    def _measured(self, slot: int, others: Ints, *, level: bool) -> Array:
+        extra: Array = ((self.extra[others] - self.extra[slot]) ** 2).sum(axis=1)
+        return self.measure(slot, others, level=level) + extra
+
+    def _copies_first(self, some: Ints, found: Array) -> None:
+        """Put 0 where two features are equal once each is brought to the size of one unit."""
+        counts = np.maximum(self.slots.counts, 1)
+        if (counts == 1).all():
+            return
+        scales = [1 / counts, np.ones(len(counts))]
+        norms = sum(np.diagonal(g) * s * s for g, s in zip(self.grams, scales, strict=True))
+        sums = norms[some, None] + norms
+        products = sum(
+            g[some] * (s[some, None] * s) for g, s in zip(self.grams, scales, strict=True)
+        )
+        close = sums - 2 * products <= _CLOSE * sums
+        close &= counts[some, None] != counts  # those of one count stand as they are
+        close[:, self.empty > 0] = False
+        for place in np.flatnonzero(close.any(axis=1)):
+            others = np.flatnonzero(close[place])
+            apart = self._measured(int(some[place]), others, level=True)
+            found[place, others[apart <= _ZERO * sums[place, others]]] = 0
 
     def _row(self, slot: int) -> Array:
         row: Array = self.rows(np.array([slot]))[0]
@@ -208,7 +238,7 @@ class Distances:
         distance, weight = float(row[second]), 1.0
         other = self._row(second) + self.empty
         row[second] = other[[first, second]] = np.inf
-        if self.weigh:
+        if self.rule.weigh:
             c, d = self.slots.counts[[first, second]]
             weight = float(c * d / (c + d))
         older, newer = sorted((first, second), key=lambda slot: int(self.slots.ages[slot]))

@@ -23,6 +23,9 @@ class Rule:
     weigh : bool
         Squared distances are multiplied by c d / (c + d), c and d the counts of original units:
         what a merge adds to the squared error of all units about their means (Ward).
+    repair : bool
+        Copies merge first, whatever they count; variances of batch norms add up by the correlation
+        of rows; and in the end every feature is brought back to the size of one unit.
     """
 
     fold: bool
@@ -31,6 +34,7 @@ class Rule:
     with_bias: bool
     with_columns: bool
     weigh: bool = False
+    repair: bool = False
 
 
 RULES = {
@@ -38,6 +42,7 @@ RULES = {
     "official_bnfold": Rule(True, False, False, False, True),
     "exact": Rule(True, False, True, True, True),
     "exact_scale": Rule(True, True, True, True, False),
+    "official_var": Rule(False, False, False, False, True, repair=True),
     "ward": Rule(True, False, True, True, True, weigh=True),
 }
 
@@ -47,4 +52,4 @@ def chosen_rule(rule: str, groups: Sequence[Group]) -> str:
     if rule != "auto":
         return rule
     has_norm = any(one.norm is not None for group in groups for one in group.producers)
-    return "official" if has_norm else "ward"
+    return "official_var" if has_norm else "ward"

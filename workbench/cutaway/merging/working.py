@@ -13,10 +13,12 @@ import numpy as np
 
 from cutaway.merging.distances import Closest, Distances, add_products
 from cutaway.merging.flow import Group
+from cutaway.merging.repair import repaired_features
 from cutaway.merging.rules import Rule
 from cutaway.merging.slots import Ints, Pair, Slots
 from cutaway.merging.weights import Array, Columns, Weights
 
+_HINT = 1e-3  # too small to change an order, enough that only equal features are at distance 0
 _CHUNK = 512  # coordinates that are added to a Gram at a time
 Factors = tuple[float, float]
 Beat = Callable[[], None]
@@ -101,12 +103,12 @@ class Working:
         made = cls(weights, rule)
         for place, group in enumerate(weights.groups):
             slots = Slots(group.size)
-            vectors = {name: weights.values[name] for name in weights.vectors(group)}
+            vectors = {name: made._vector(name) for name in weights.vectors(group)}
             distances = Distances(
                 slots,
                 made._grams(place, beat),
-                made._extra(vectors, group.size),
-                weigh=rule.weigh,
+                made._extra(vectors, slots.counts),
+                rule=rule,
                 measure=partial(made.measured, place),
             )
             made.features.append(Features(group, slots, distances, vectors))
@@ -125,6 +127,14 @@ class Working:
                 Features(one.group, slots, distances, dict(one.vectors), one.start, one.pair)
             )
         return twin
+
+    def _vector(self, name: str) -> Array:
+        """A 1-D tensor; a standard deviation instead of a variance where features are repaired."""
+        values = self.weights.values[name]
+        norm = name.removesuffix(".running_var")
+        if not self.rule.repair or norm not in self.weights.norms or norm == name:
+            return values
+        return np.sqrt(values + self.weights.norms[norm])
 
     # --- coordinates ---------------------------------------------------------------------------
 
@@ -159,36 +169,40 @@ class Working:
         columns = tensor[:, one.start : one.start + size * one.block]
         return columns.reshape(len(tensor), size, -1)
 
-    def _extra(self, vectors: dict[str, Array], n: int) -> Array:
-        if not self.rule.with_bias or not vectors:
-            return np.empty((n, 0))
-        return np.stack(list(vectors.values()), axis=1)
+    def _extra(self, vectors: dict[str, Array], counts: Array) -> Array:
+        """Coordinates that are no inner products: biases, or hints of what else differs."""
+        if self.rule.with_bias and vectors:
+            return np.stack(list(vectors.values()), axis=1)
+        if not self.rule.repair or not vectors:
+            return np.empty((len(counts), 0))
+        return _HINT * np.stack(list(vectors.values()), axis=1) / np.maximum(counts, 1)[:, None]
 
-    def measured(self, place: int, slot: int, others: Ints) -> Array:
+    def measured(self, place: int, slot: int, others: Ints, *, level: bool) -> Array:
         """Squared differences of one feature and others, from their rows and columns."""
         found = np.zeros(len(others))
         for begin in range(0, len(others), _CHUNK):
             some = np.append(slot, others[begin : begin + _CHUNK])
-            for points in self._points(place, some):
+            for points in self._points(place, some, level=level):
                 found[begin : begin + _CHUNK] += ((points[1:] - points[0]) ** 2).sum(axis=1)
         return found
 
-    def _points(self, place: int, some: Ints) -> Iterator[Array]:
-        """Coordinates (features, k) of some features, tensor by tensor."""
+    def _points(self, place: int, some: Ints, *, level: bool) -> Iterator[Array]:
+        """Coordinates (features, k) of some features, tensor by tensor; rows of one unit's size."""
         slots = self.features[place].slots
         units = [slots.units(int(slot)) for slot in some]
         every, begins = np.concatenate(units), np.cumsum([0, *map(len, units[:-1])])
         for key in self._rows_of(place):
             rows = self.weights.values[key][every]
             rows = rows * slots.row_factor[every].reshape(-1, *[1] * (rows.ndim - 1))
-            yield self.merged_columns(key, np.add.reduceat(rows, begins)).reshape(len(some), -1)
+            made = self.merged_columns(key, np.add.reduceat(rows, begins)).reshape(len(some), -1)
+            yield made / slots.counts[some, None] if level else made
         for one in self._columns_of(place):
             columns = self._split(one, slots.size)[:, every] * slots.column_factor[every, None]
-            made = self._merged_rows(one.key, np.add.reduceat(columns, begins, axis=1))
+            made = self.merged_rows(one.key, np.add.reduceat(columns, begins, axis=1))
             made = made.transpose(1, 0, 2).reshape(len(some), -1)
             yield made / slots.counts[some, None] if self.rule.average else made
 
-    def _merged_rows(self, key: str, values: Array) -> Array:
+    def merged_rows(self, key: str, values: Array) -> Array:
         """Values whose axis 0 is that of a tensor, as merged so far (empty slots as zeros)."""
         place = self.on_rows.get(key)
         if place is None:
@@ -233,9 +247,8 @@ class Working:
         self._tell_columns(place, units, of_rows)
         itself = one.settle()  # a tensor with both axes in this group
         slots.join_rows(both, of_rows)
-        for name, values in one.vectors.items():
-            one.vectors[name] = _joined(values, both, of_rows)
-        extra = self._extra(one.vectors, len(slots.counts))
+        one.vectors = {name: _joined(v, both, of_rows) for name, v in one.vectors.items()}
+        extra = self._extra(one.vectors, slots.counts)
         factors = [mean] if self.rule.average else [plain, mean]
         one.distances.join(both, factors, extra[both[0]])
         self._tell_rows(place, units, of_columns)
@@ -308,17 +321,46 @@ class Working:
 
     def merged(self) -> Weights:
         """The tensors as merged: oldest features first."""
+        working = self._levelled() if self.rule.repair else self
         values: dict[str, Array] = {}
         for key, tensor in self.weights.values.items():
             place = self.on_rows.get(key)
-            made = self._merged_rows(key, tensor)
+            made = working.merged_rows(key, tensor)
             if place is not None:
                 made = made[self.features[place].slots.in_order()]
-            values[key] = self.merged_columns(key, made, in_order=True) if made.ndim > 1 else made
-        for one in self.features:
+            values[key] = (
+                working.merged_columns(key, made, in_order=True) if made.ndim > 1 else made
+            )
+        for one in working.features:
             order = one.slots.in_order()
             values |= {name: vector[order] for name, vector in one.vectors.items()}
+            values |= working.repaired(one) if self.rule.repair else {}
         return Weights(self.weights.groups, values, dict(self.weights.norms))
+
+    def _levelled(self) -> "Working":
+        """The same network from features of one unit's size, but for its batch norms."""
+        twin = Working(self.weights, self.rule)
+        for one in self.features:
+            slots = one.slots.copy()
+            slots.row_factor = 1 / slots.counts[slots.of]
+            slots.column_factor = np.ones(slots.size)
+            vectors = {
+                name: slots.gathered(self.weights.values[name], slots.row_factor)
+                for name in one.vectors
+            }
+            twin.features.append(Features(one.group, slots, one.distances, vectors))
+        return twin
+
+    def repaired(self, one: Features) -> dict[str, Array]:
+        """Tensors of the layers of a group that have a batch norm."""
+        clusters = [one.slots.units(int(slot)) for slot in one.slots.in_order()]
+        found: dict[str, Array] = {}
+        for path, norm in one.group.producers:
+            if norm is not None and norm in self.weights.norms:
+                rows, vectors = repaired_features(self.weights, path, norm, clusters)
+                key = f"{path}.weight"
+                found |= vectors | {key: self.merged_columns(key, rows, in_order=True)}
+        return found
 
 
 def _note(one: Features, gram: int, both: list[Array], by: Factors) -> None:
