@@ -72,16 +72,27 @@ def example() -> Tensor:
 
 
 def curve(
-    module: nn.Module, name: str, rule: str, betas: Sequence[float], *, scored: bool = True
+    module: nn.Module,
+    name: str,
+    rule: str,
+    betas: Sequence[float] | None,
+    *,
+    metric: Any = accuracy,
+    sample: Tensor | None = None,
 ) -> ComplexityCurve:
     """Complexity curve of a module; read from disk if it was made before."""
     model = ct.load_model(module, name=name)
-    file = CURVES / f"{name}-{rule}-{len(betas)}-{model.digest[:12]}.zip"
+    many = 12 if betas is None else len(betas)
+    file = CURVES / f"{name}-{rule}-{many}-{model.digest[:12]}.zip"
     if not file.exists():
         CURVES.mkdir(parents=True, exist_ok=True)
-        metric = accuracy if scored else None
         made = ct.complexity_curve(
-            model, example(), betas=betas, rule=rule, metric=metric, baseline=False
+            model,
+            example() if sample is None else sample,
+            betas=betas,
+            rule=rule,
+            metric=metric,
+            baseline=False,
         )
         made.save(file)
     return ComplexityCurve.load(file)
@@ -169,7 +180,7 @@ def courses(name: str) -> tuple[list[int], np.ndarray, np.ndarray]:
     width = USUAL[name]
     modules = [[net(name, seed, width=width, epochs=one) for one in epochs] for seed in SEEDS]
     left = [
-        [findings.complexity(curve(one, name, "official", FEW, scored=False)) for one in each]
+        [findings.complexity(curve(one, name, "official", FEW, metric=None)) for one in each]
         for each in modules
     ]
     return epochs, np.array(left), np.array([[accuracy(one) for one in each] for each in modules])
@@ -263,8 +274,8 @@ def samples_table() -> str:
     lines = []
     for name in SAMPLES:
         model, data = ct.load_model(name), ct.load_data("digits", split="test")
-        found = ct.complexity_curve(
-            model, model.example, rule="official", metric=(data, "accuracy"), baseline=False
+        found = curve(
+            model.module, name, "official", None, metric=(data, "accuracy"), sample=model.example
         )
         share = findings.by_depth([found])["share"]
         lines.append((
@@ -277,19 +288,17 @@ def samples_table() -> str:
 
 def overfit_line() -> str:
     """Complexity and accuracy along the kept checkpoints of one sample model."""
-    data = ct.load_data("digits", split="test")
+    name, data = "lenet5-digits-overfit", ct.load_data("digits", split="test")
     left, right = [], []
     for epoch in range(26):
-        model = ct.load_model("lenet5-digits-overfit", checkpoint=epoch)
+        model = ct.load_model(name, checkpoint=epoch)
         right.append(float(ct.predict(model, data).correct.mean()))
-        found = ct.complexity_curve(
-            model, model.example, betas=BETAS, rule="official", baseline=False
-        )
+        found = curve(model.module, name, "official", BETAS, metric=None, sample=model.example)
         left.append(findings.complexity(found))
     rho = findings.with_accuracy([left], [right])["mean"].iloc[0]
     return (
-        f"`lenet5-digits-overfit`, 26 kept epochs of one run: features left {left[0]:.2f} at "
-        f"epoch 0, {left[5]:.2f} at 5, {left[-1]:.2f} at 25; rank correlation with test accuracy "
+        f"`{name}`, 26 kept epochs of one run: features left {left[0]:.2f} at epoch 0, "
+        f"{left[5]:.2f} at 5, {left[-1]:.2f} at 25; rank correlation with test accuracy "
         f"{rho:+.2f} (one run, no interval)."
     )
 
