@@ -7,6 +7,7 @@ import pytest
 import safetensors.numpy
 import torch
 from explorer_pages import views_in
+from ipywidgets.widgets import widget
 from torch import nn
 
 import cutaway as ct
@@ -258,6 +259,30 @@ class TestOtherPages:
         )
         assert "Accuracy" not in page.bars._notes[0]
         assert "samples get another answer" in page.sections.samples.text.value
+        quiet(page)
+        page.close()
+
+    def test_closing_leaves_nothing(self, data):
+        page = cw.ComplexityExplorer("lenet5-digits", data, betas=[0.1], inline=True)
+        page.close()
+        before = set(widget._instances)
+        space = ct.Workspace()
+        page = cw.ComplexityExplorer(
+            "lenet5-digits", data, betas=[0.1], workspace=space, inline=True
+        )
+        page.close()
+        assert set(widget._instances) == before
+        assert space._listeners == []
+        page.close()
+
+    def test_another_curve_keeps_the_beta_that_it_has_too(self, data):
+        page = cw.ComplexityExplorer("lenet5-digits", data, betas=[0.1, 0.17], inline=True)
+        page.steps.select(["0.1"])
+        page.form.set_values(betas="0.1, 0.3, 0.5", rule="official")
+        page.run()
+        assert page.steps.selection.ids == ("0.1",)
+        merge = page.workspace.results["merge"]
+        assert (merge.rule, merge.beta) == ("official", 0.1)
         quiet(page)
         page.close()
 

@@ -1,9 +1,9 @@
 """What the sections of the complexity explorer share: slots, four links, one worker."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from cutaway.core import Tick, part
 from cutaway.data import Dataset
@@ -79,14 +79,15 @@ class MergeDesk(Desk):
         return None if chosen is None else str(chosen.ids[0])
 
 
-def example_of(model: Model, data: Dataset) -> Any:
-    """The first samples as the model takes them."""
-    return model.inputs(data.batch(np.arange(min(EXAMPLE, len(data)))))
+def example_of(model: Model, data: Dataset) -> Tensor:
+    """The first samples as the model takes them; of texts, the ids of their tokens."""
+    inputs = model.inputs(data.batch(np.arange(min(EXAMPLE, len(data)))))
+    return inputs if isinstance(inputs, Tensor) else inputs["input_ids"]
 
 
 def score_name(data: Dataset) -> str:
-    """What a curve over this data measures: accuracy; empty without labels."""
-    return "accuracy" if data.labels is not None else ""
+    """What a curve over this data measures: accuracy (of texts, by token); empty without labels."""
+    return "accuracy" if data.labels is not None or data.kind == "text" else ""
 
 
 def curve_of(
