@@ -116,6 +116,15 @@ def overlay(link):
     return cw.AttributionOverlay(attributed(link.index.ids[:8]), data=data, link=link, title="Why")
 
 
+def bars(link):
+    left = draw().integers(1, 9, size=(3, N))
+    return cw.Bars(
+        {"A": left, "B": left[::-1]}, whole=np.full(N, 8), link=link, marks=np.full(N, 7),
+        steps=Index(["0.01", "0.1", "0.2"], "beta"), mark="untrained", title="Left",
+        notes=["none", "some", "most"], details=["closest 0.2"] * N, height=200,
+    )  # fmt: skip
+
+
 def form(_link):
     fields = [
         cw.Field("kind", "choice", "a", "Kind", help="What to run", options=("a", "b")),
@@ -174,6 +183,7 @@ VIEWS = {
     "maps": maps,
     "overlay": overlay,
     "cost": lambda _link: cw.CostCard(CARD, title="Capture"),
+    "bars": bars,
     "form": form,
     "choice": lambda _link: cw.Choice(["open", "lens"], title="Panels"),
     "actions": actions,
@@ -194,6 +204,7 @@ EMPTY = {
     "maps": lambda link: cw.FeatureMaps(link=link),
     "overlay": lambda link: cw.AttributionOverlay(link=link),
     "cost": lambda _link: cw.CostCard(),
+    "bars": lambda link: cw.Bars(np.zeros((0, 0)), link=link),
     "form": lambda _link: cw.Form([]),
     "actions": lambda _link: cw.Actions([]),
     "download": lambda _link: cw.Download(empty="Nothing to take yet."),

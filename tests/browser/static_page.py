@@ -9,7 +9,7 @@ import ipywidgets
 from cutaway_widgets._code import STATIC
 
 SITE = "http://cutaway.test"
-LINKS = ("link", "row_link", "position_link", "unit_link")
+LINKS = ("link", "row_link", "position_link", "unit_link", "step_link")
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 
 SHELL = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>views</title>

@@ -12,7 +12,7 @@ import cutaway_widgets as cw
 from cutaway_widgets._base import View
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").rglob("*.ipynb"))
-SLOW = ("filters", "projection_and_attribution")
+SLOW = ("filters", "merging", "projection_and_attribution")
 # Parts of pages rather than views of data.
 CONTROLS = {"Actions", "Choice", "Download", "Form", "Guide"}
 
@@ -56,7 +56,25 @@ def projection_and_attribution(outputs, _folder):
     assert float(re.search(r"largest \|delta\|: ([\d.]+) logits", said)[1]) < 0.1
 
 
-CHECKS = {one.__name__: one for one in (filters, views, projection_and_attribution)}
+def merging(outputs, folder):
+    """Planted copies merge for nothing, and the merged network that was saved is as good."""
+    said = "".join(one["text"] for one in outputs if one.get("name") == "stdout")
+    moved = re.search(r"clusters \[\[0, 3, 5\], \[1, 4\], \[2\]\], output moved by (\S+)", said)
+    assert float(moved[1]) < 1e-6
+    layers = table(outputs, "begins at beta")
+    assert layers["left"].tolist() == layers["of"].tolist()
+    assert (layers["begins at beta"].astype(float) > 0.01).all()
+    left = table(outputs, "features left")["features left"].astype(float)
+    assert left.iloc[0] == 1.0
+    assert left.iloc[-1] < 0.5
+    before = float(re.search(r"unmerged accuracy ([\d.]+) on 500 samples", said)[1])
+    after = float(re.search(r"\naccuracy ([\d.]+), ", said)[1])
+    assert after >= before - 0.0105
+    assert "opened again it answers the same: True" in said
+    assert (folder / "merged.safetensors").stat().st_size > 0
+
+
+CHECKS = {one.__name__: one for one in (filters, views, merging, projection_and_attribution)}
 
 
 def test_there_are_notebooks():

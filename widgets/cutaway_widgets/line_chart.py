@@ -41,6 +41,9 @@ class LineChart(View):
         Where the cursor stands at first; None for none until someone clicks.
     snap : bool
         Cursor on the x of the data only.
+    follow : bool
+        The cursor stands at the selected place of the link, and moving it selects there: views of
+        the same places, e.g. a slider, go with it. `cursor` is then not used.
     index : Index or None
         Ids of the places x, which makes them rows of an own link; None with `link` takes its rows.
     link : Link or None
@@ -71,6 +74,7 @@ class LineChart(View):
     # No echo: one that arrives during a drag would put the cursor back.
     cursor = traitlets.Float(None, allow_none=True).tag(sync=True, echo_update=False)
     snap = traitlets.Bool(True).tag(sync=True)
+    follow = traitlets.Bool(False).tag(sync=True)
     log_x = traitlets.Bool(False).tag(sync=True)
     log_y = traitlets.Bool(False).tag(sync=True)
     y_limits = traitlets.List(None, allow_none=True).tag(sync=True)
@@ -88,6 +92,7 @@ class LineChart(View):
         unit: str = "",
         cursor: float | None = None,
         snap: bool = True,
+        follow: bool = False,
         index: Index | None = None,
         link: Link | None = None,
         log_x: bool = False,
@@ -103,11 +108,14 @@ class LineChart(View):
         self._owns_link = False
         if link is None and index is not None:
             link, self._owns_link = Link(index), True
+        if follow and link is None:
+            raise ValueError("follow must be False without a link, got True; give link= or index=")
         lock = link.lock if link is not None else None
         super().__init__(title=title, caption=caption, height=height, lock=lock, link=link)
         self._put(
             {
                 "snap": bool(snap),
+                "follow": bool(follow),
                 "log_x": bool(log_x),
                 "log_y": bool(log_y),
                 "y_limits": _interval(y_limits),

@@ -11,3 +11,9 @@ def quiet(page):
     shown = [page.table, page.scatter, page.grid, page.histogram, page.bar, page.tree, *held]
     assert [one.error for one in shown] == [""] * len(shown)
     assert page.job.status.error == page.desk.job.status.error == ""
+
+
+def views_in(widget):
+    """Every view of a page, at any depth."""
+    found = [widget] if isinstance(widget, View) else []
+    return found + [one for child in getattr(widget, "children", ()) for one in views_in(child)]

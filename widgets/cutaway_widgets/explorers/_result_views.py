@@ -9,8 +9,12 @@ import ipywidgets
 
 from cutaway.core import Index, Result
 from cutaway.filters import FilterScreen
+from cutaway.merging import ComplexityCurve, Merge
 from cutaway.projection import Projection
+from cutaway_widgets.explorers import _complexity_words as complexity
 from cutaway_widgets.explorers import _filter_views as words
+from cutaway_widgets.explorers._complexity_curve import CurveViews
+from cutaway_widgets.explorers._complexity_tree import MergeViews
 from cutaway_widgets.explorers._layout import column, row
 from cutaway_widgets.explorers._scene import Scene
 from cutaway_widgets.explorers._screen_views import ScreenViews
@@ -93,3 +97,19 @@ def _projection(result: Projection, scene: Scene) -> Shown:
     )  # fmt: skip
     box = row([column([scatter], "320px", 3), column([grid], "220px", 2)])
     return Shown(box, [*parts, grid])
+
+
+@views_of.register
+def _curve(result: ComplexityCurve, scene: Scene) -> Shown:
+    """Slider over beta with the layers as bars, and the curves; as in the complexity explorer."""
+    found = CurveViews(scene.link_of(result.rows), scene.link_of(complexity.beta_index(result)))
+    found.show(result)
+    return Shown(found.box(), [found])
+
+
+@views_of.register
+def _merge(result: Merge, scene: Scene) -> Shown:
+    """Layers as bars, and the merge tree of the picked one."""
+    found = MergeViews(scene.link_of(result.rows))
+    found.show(result)
+    return Shown(found.box, [found])

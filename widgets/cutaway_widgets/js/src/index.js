@@ -3,6 +3,7 @@
 // this for the old form and drops `initialize`. See build.mjs.
 import { actions } from "./actions.js";
 import { attributionOverlay } from "./attribution_overlay.js";
+import { bars } from "./bars.js";
 import { choice } from "./choice.js";
 import { costCard } from "./cost_card.js";
 import { dendrogram } from "./dendrogram.js";
@@ -26,6 +27,7 @@ import { tokenText } from "./token_text.js";
 const views = {
   actions,
   attribution_overlay: attributionOverlay,
+  bars,
   choice,
   cost_card: costCard,
   dendrogram,

@@ -99,12 +99,17 @@ export async function lineChart({ model, el, signal }) {
     else keys.replaceChildren(...buttons);
     keys.hidden = series.length < 2;
   };
+  const follows = () => Boolean(link && model.get("follow"));
   /** @returns {number} x of the cursor, NaN for none */
-  const cursor = () => model.get("cursor") ?? NaN;
+  const cursor = () => (follows() ? rows[mask.rows(/** @type {Link} */ (link).mask)[0]] : model.get("cursor")) ?? NaN;
   const save = resting(model, signal);
   const put = (/** @type {number | null} */ x) => {
     if (x !== null && model.get("snap")) x = stops[lines.nearest(stops, x)] ?? null;
     else if (x !== null) x = Math.min(sx.high, Math.max(sx.low, x));
+    if (follows()) {
+      link?.select(x === null ? mask.none(link.n) : rowsAt(x, x));
+      return;
+    }
     if (x === model.get("cursor")) return;
     model.set("cursor", x);
     save();
@@ -219,7 +224,7 @@ export async function lineChart({ model, el, signal }) {
           redrawOver();
           return;
         }
-        drag ??= !link || Math.abs(shape[0] - sx.px(cursor())) <= GRIP ? "cursor" : "rows";
+        drag ??= !link || follows() || Math.abs(shape[0] - sx.px(cursor())) <= GRIP ? "cursor" : "rows";
         if (drag === "cursor") follow(shape[4]);
         else brush = [shape[0], shape[4]];
         redrawOver();
@@ -233,6 +238,7 @@ export async function lineChart({ model, el, signal }) {
       click(x, _y, event) {
         drag = null;
         follow(x);
+        if (follows()) return;
         const at = stopAt(x);
         link?.select(rowsAt(at, at), mask.how(event));
       },
@@ -284,7 +290,7 @@ export async function lineChart({ model, el, signal }) {
   watch(model, ["_series", "_x"], read, signal);
   watch(model, ["hidden"], show, signal);
   watch(model, ["cursor"], redrawOver, signal);
-  watch(model, ["x_label", "y_label", "unit", "log_x", "log_y", "y_limits", "height", "snap", "_digest"], redraw, signal);
+  watch(model, ["x_label", "y_label", "unit", "log_x", "log_y", "y_limits", "height", "snap", "follow", "_digest"], redraw, signal);
   link?.watch(["_mask", "digest"], redraw);
   link?.watch(["_hover"], redrawOver);
   read();
