@@ -19,6 +19,7 @@ def needs(name):
     return pytest.mark.skipif(not installed(name), reason=f"the packages of {name} are missing")
 
 
+@pytest.mark.slow
 @needs("efficientnet-lite0")
 def test_every_convolution_of_efficientnet_is_in_a_group_and_copies_merge():
     net = load_model("efficientnet-lite0").module
