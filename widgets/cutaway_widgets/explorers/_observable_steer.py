@@ -1,0 +1,217 @@
+"""Steer along the vector: a curve over the step, its cursor as the slider, random steps beside."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from ipywidgets import VBox
+
+from cutaway.core import Index, Tick, part
+from cutaway.model import Edit, Steer
+from cutaway.observables import FeatureVector, Steering, steer
+from cutaway_widgets.actions import Action, Actions
+from cutaway_widgets.explorers import _observable_steer_words as words
+from cutaway_widgets.explorers._layout import column, end, line, row
+from cutaway_widgets.explorers._observable_desk import Desk, said, show_if
+from cutaway_widgets.explorers._observable_words import read_prompts, write_prompts
+from cutaway_widgets.form import Field, Form
+from cutaway_widgets.line_chart import LineChart
+from cutaway_widgets.table import Table
+
+_EMPTY = (
+    "Steer to see what steps along the vector do to the next token, and what as long steps in "
+    "random directions do. Then drag the cursor of the curve: it is the slider."
+)
+_NO_VECTOR = "There is no vector to steer along yet: ask for an observable first."
+_STEPS = 4  # of each sign
+_SHARE = 0.25  # of the median length of the stream: the largest step where none is given
+Edits = tuple[Edit, ...]
+
+
+class SteerSection:
+    """Form, curve with a cursor, divergence, table of next tokens; undo.
+
+    Parameters
+    ----------
+    desk : Desk
+        Vector, question and the worker. Where the cursor stands is the workspace's edit.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._curve: dict[float, Steering] = {}
+        self._vector: FeatureVector | None = None
+        lock = desk.workspace.lock
+        self.form = Form(
+            [
+                Field("prompts", "text", label="Prompts", optional=True,
+                      help="With | between them; empty takes those where the observable is low"),
+                Field("largest", "number", None, "Largest step", optional=True, low=0,
+                      help="In units of the residual stream; empty: a quarter of its length"),
+                Field("positions", "choice", "last", "Where", options=("last", "all"),
+                      titles=("at the last token", "at all tokens"),
+                      help="Tokens whose residual stream takes the step"),
+                Field("controls", "whole", 20, "Random directions", low=0, high=200,
+                      help="As long steps in random directions, to compare with"),
+            ],
+            submit="Steer", title="Steer along the vector", lock=lock,
+        )  # fmt: skip
+        self.form.on_submit(self._submitted)
+        self.actions = Actions(
+            [
+                Action("undo", "Undo", help="Back to the step before", enabled=False),
+                Action("redo", "Redo", help="Take that back", enabled=False),
+                Action("none", "No step", help="Take the step away", enabled=False),
+            ],
+            title="Step", lock=lock,
+        )  # fmt: skip
+        self.actions.on_click("undo", desk.workspace.undo)
+        self.actions.on_click("redo", desk.workspace.redo)
+        self.actions.on_click("none", lambda: self._hold(0.0))
+        self.text = said(_EMPTY)
+        self.curve = LineChart({}, x_label="step", title="Change of the observable", height=260)
+        self.divergence = LineChart({}, x_label="step", title="Divergence", height=180)
+        self.table = Table(
+            pd.DataFrame(columns=words.COLUMNS), index=Index.count(0, "next token"), height=320,
+            title="Next tokens before and after",
+        )  # fmt: skip
+        self.views = row(
+            [
+                column([self.curve, self.divergence], "320px", 1),
+                column([self.actions, self.table], "320px", 1),
+            ]
+        )
+        show_if(self.views, shown=False)
+        for chart in (self.curve, self.divergence):
+            chart.on_cursor(self._moved)
+        self.box = VBox([self.form, self.text, self.views])
+        self._stop = desk.workspace.listen(self._edited, "edits")
+
+    @property
+    def by(self) -> float:
+        """The step that is held now; 0 for none."""
+        edits, first = self._desk.workspace.edits or (), next(iter(self._curve.values()), None)
+        for one in edits:
+            if isinstance(one, Steer) and first is not None and one.site == first.edit_site:
+                return float(one.by)
+        return 0.0
+
+    def clear(self) -> None:
+        """Another vector came: what was steered along the last one goes, and so does its edit."""
+        self._desk.drop("steer")
+        if self._curve:
+            self._hold(0.0)
+        self._curve, self._vector = {}, None
+        show_if(self.views, shown=False)
+        self.text.value = line(_EMPTY)
+
+    def close(self) -> None:
+        """Stop listening and end the views."""
+        self._stop()
+        end(self.box)
+
+    def _submitted(self, values: dict[str, Any]) -> None:
+        desk, question, vector = self._desk, self._desk.question, self._desk.vector
+        if question is None or vector is None:
+            self.text.value = line(_NO_VECTOR)
+            return
+        prompts = read_prompts(values["prompts"]) or [low for _, low in question.prompts]
+        if not prompts:
+            self.form.blame("prompts must hold a text, got nothing; write one")
+            return
+        self.form.set_values(prompts=write_prompts(prompts))
+        model, observable, largest = desk.model, question.observable, values["largest"]
+
+        def work(tick: Tick) -> tuple[FeatureVector, list[Steering]]:
+            length = largest or _SHARE * words.stream_length(model, vector, prompts)
+            steps = words.steps(length, _STEPS)
+            return vector, [
+                steer(
+                    model, prompts, vector, by=one, observable=observable,
+                    positions=values["positions"], controls=values["controls"],
+                    tick=part(tick, place / len(steps), (place + 1) / len(steps)),
+                )
+                for place, one in enumerate(steps)
+            ]  # fmt: skip
+
+        desk.ask("steer", f"Steer along {vector.path}", work, self._done, self._refused)
+
+    def _done(self, found: tuple[FeatureVector, list[Steering]]) -> None:
+        vector, curve = found
+        self._vector = vector
+        self._curve = {float(one.by or 0.0): one for one in curve}
+        show_if(self.views, shown=True)
+        series, bands = words.change_series(curve)
+        x = words.places(curve)
+        self.curve.set_series(
+            series, x, bands=bands, unit="logits", cursor=0.0, y_label="mean change",
+            title=f"Change of {curve[0].observable}",
+            caption=f"Band: random directions, lowest to highest. {curve[0].origin.caption()}",
+        )  # fmt: skip
+        self.divergence.set_series(
+            words.divergence_series(curve), x, unit="nats", y_label="KL", cursor=0.0,
+            title="How far the next-token distribution moves",
+        )  # fmt: skip
+        self._hold(max(self._curve))
+
+    def _refused(self, told: str) -> None:
+        if not self.form.blame(told, otherwise="prompts"):
+            self.text.value = line(told)
+
+    def _moved(self, by: float | None) -> None:
+        """The cursor was put somewhere: hold that step."""
+        if by is not None and self._curve:
+            self._hold(by)
+
+    def _hold(self, by: float) -> None:
+        """Make the step the workspace's edit, which can be undone, and show what it does."""
+        space = self._desk.workspace
+        with space.lock:
+            edits = self._edits(by)
+            if tuple(space.edits or ()) == edits or space.read_only:
+                self._show(by)
+            else:
+                space.edits = edits  # and so `_edited` shows it
+
+    def _edits(self, by: float) -> Edits:
+        """The workspace's edits, with this step in the place of the one that was held."""
+        one, vector = next(iter(self._curve.values()), None), self._vector
+        others = tuple(self._desk.workspace.edits or ())
+        if one is not None:
+            others = tuple(
+                edit
+                for edit in others
+                if not (isinstance(edit, Steer) and edit.site == one.edit_site)
+            )
+        if one is None or vector is None or not by:
+            return others
+        position = None if one.positions == "all" else -1
+        step = Steer(one.edit_site, tuple(vector.vector.tolist()), by, position=position)
+        return (*others, step)
+
+    def _edited(self, _name: str, _old: Any, _new: Any) -> None:
+        self._show(self.by)
+
+    def _show(self, by: float) -> None:
+        """Cursor, words and table of a step."""
+        space = self._desk.workspace
+        self.actions.change("undo", enabled=space.can_undo)
+        self.actions.change("redo", enabled=space.can_redo)
+        self.actions.change("none", enabled=bool(by))
+        if not self._curve:
+            return
+        nearest = min([0.0, *self._curve], key=lambda one: abs(one - by))
+        for chart in (self.curve, self.divergence):
+            if chart.cursor != nearest:
+                chart.cursor = nearest
+        found = self._curve.get(nearest)
+        every: Sequence[Steering] = list(self._curve.values())
+        self.text.value = line(words.step_text(found))
+        shown = found or min(every, key=lambda one: abs(float(one.by or 0.0)))
+        self.table.set_frame(
+            words.tokens_frame(shown, steered=found is not None), sort="change",
+            title="Next tokens before and after" if found else "Next tokens, no step held",
+            units={"before": "probability", "after": "probability"}, caption=words.prompts_text(),
+        )  # fmt: skip
+        if found is not None:
+            self._desk.put("steering", found)
