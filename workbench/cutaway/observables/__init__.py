@@ -2,21 +2,38 @@
 
 from cutaway.observables.components import Components, Layer
 from cutaway.observables.coupling import coupled_range, coupling, coupling_table
+from cutaway.observables.coupling_texts import CoupledReadings, coupling_on_texts
 from cutaway.observables.observable import Observable
 from cutaway.observables.opened import components_of
 from cutaway.observables.paths import Node, Path
+from cutaway.observables.probes import ProbeCurve, compare_probes
+from cutaway.observables.scores import TokenScores, observe_texts, score_texts
+from cutaway.observables.steering import Steering, steer, stream_site
+from cutaway.observables.token_ranks import TokenRanks, logit_lens
 from cutaway.observables.vector import FeatureVector, feature_vector
 
 __all__ = [
     "Components",
+    "CoupledReadings",
     "FeatureVector",
     "Layer",
     "Node",
     "Observable",
     "Path",
+    "ProbeCurve",
+    "Steering",
+    "TokenRanks",
+    "TokenScores",
+    "compare_probes",
     "components_of",
     "coupled_range",
     "coupling",
+    "coupling_on_texts",
     "coupling_table",
     "feature_vector",
+    "logit_lens",
+    "observe_texts",
+    "score_texts",
+    "steer",
+    "stream_site",
 ]
