@@ -22,8 +22,8 @@ def neox(**given):
     )  # fmt: skip
 
 
-PARALLEL = {"gptj", "gpt_neox"}
-FLOAT64 = {"gpt2", "gpt_neo", "gptj", "gpt_neox", "gpt_neox, sequential"}
+PARALLEL = {"gptj", "gpt_neox", "phi"}
+FLOAT64 = {"gpt2", "gpt_neo", "gptj", "gpt_neox", "gpt_neox, sequential", "phi"}
 FAMILIES = {
     "gpt2": lambda: transformers.GPT2Config(
         vocab_size=61, n_positions=32, n_embd=24, n_layer=2, n_head=3
@@ -43,6 +43,14 @@ FAMILIES = {
     "qwen2": lambda: transformers.Qwen2Config(**_LLAMA),
     "qwen3": lambda: transformers.Qwen3Config(**_LLAMA, head_dim=8),
     "gemma": lambda: transformers.GemmaConfig(**_LLAMA, head_dim=8),
+    "gemma2": lambda: transformers.Gemma2Config(
+        **_LLAMA, head_dim=8, sliding_window=4, final_logit_softcapping=4.0
+    ),
+    "gemma3_text": lambda: transformers.Gemma3TextConfig(**_LLAMA, head_dim=8, sliding_window=4),
+    "phi": lambda: transformers.PhiConfig(
+        **_SMALL, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40,
+        num_key_value_heads=3,
+    ),
 }  # fmt: skip
 
 

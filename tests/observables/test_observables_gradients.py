@@ -11,7 +11,7 @@ from cutaway.core import silent
 from cutaway.model import Model
 from cutaway.observables import Path, components_of, feature_vector
 from cutaway.observables.prompts import readings
-from cutaway.observables.pull import pulled
+from cutaway.observables.pull import Modes, pulled
 
 
 def only_head(net, layer, head, x):
@@ -114,16 +114,16 @@ def test_all_paths_add_up_to_the_gradient_of_the_model_with_frozen_attention():
         for node in path.nodes:  # from the last position to itself
             if node.head is not None:
                 weight *= float(output.attentions[node.layer][0, node.head, 1, 1])
-        found = pulled(
-            parts, torch.tensor(measured.vector), path, modes=("exact",) * (len(path) + 1),
+        (found,) = pulled(
+            parts, torch.tensor(measured.vector)[None], [path], modes=Modes(*["exact"] * 4),
             read=read, mlp_point="pos", tick=silent,
         )  # fmt: skip
-        total += weight * found.vector.numpy()
+        total += weight * found.vector[0].numpy()
         count += 1
         if count % 100 == 0:
             public = feature_vector(
                 net, measured, path, norm="exact", mlp_point="pos", prompts=prompts
             )
-            assert np.array_equal(public.vector, found.vector.numpy())
+            assert np.array_equal(public.vector, found.vector[0].numpy())
     assert count == 1000
     assert relative(total, expected[-1]) < 1e-9

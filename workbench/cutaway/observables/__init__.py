@@ -10,7 +10,7 @@ from cutaway.observables.probes import ProbeCurve, compare_probes
 from cutaway.observables.scores import TokenScores, observe_texts, score_texts
 from cutaway.observables.steering import Steering, steer, stream_site
 from cutaway.observables.token_ranks import TokenRanks, logit_lens
-from cutaway.observables.vector import FeatureVector, feature_vector
+from cutaway.observables.vector import FeatureVector, feature_vector, feature_vectors
 
 __all__ = [
     "Components",
@@ -31,6 +31,7 @@ __all__ = [
     "coupling_on_texts",
     "coupling_table",
     "feature_vector",
+    "feature_vectors",
     "logit_lens",
     "observe_texts",
     "score_texts",

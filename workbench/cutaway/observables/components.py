@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from cutaway.observables.heads import Heads
@@ -23,6 +24,8 @@ class Layer:
         The MLP.
     parallel : bool
         True if the MLP reads what the heads read, so that no path goes from one to the other.
+    attention_post, mlp_post : Norm or None
+        Between what the heads, or the MLP, give and the residual stream; most families have none.
     """
 
     attention_norm: Norm
@@ -30,6 +33,16 @@ class Layer:
     mlp_norm: Norm
     mlp: Mlp
     parallel: bool = False
+    attention_post: Norm | None = None
+    mlp_post: Norm | None = None
+
+    def norm_before(self, head: int | None) -> Norm:
+        """What a head, or with None the MLP, reads through."""
+        return self.mlp_norm if head is None else self.attention_norm
+
+    def norm_after(self, head: int | None) -> Norm | None:
+        """What a head, or with None the MLP, writes through."""
+        return self.mlp_post if head is None else self.attention_post
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +63,8 @@ class Components:
         Of the language-model head.
     head_site : str
         Path of the language-model head in the model.
+    softcap : float or None
+        c of logits that are capped, ``c tanh(z / c)``; None where they are not.
     """
 
     family: str
@@ -58,6 +73,7 @@ class Components:
     unembedding: Tensor
     unembedding_bias: Tensor | None
     head_site: str
+    softcap: float | None = None
 
     @property
     def width(self) -> int:
@@ -69,11 +85,50 @@ class Components:
         """Rows V of the unembedding."""
         return int(self.unembedding.shape[0])
 
-    def unembed(self, observable: Tensor) -> tuple[Tensor, float]:
-        """W_U^T n of shape (d,), and n . b, for a float64 observable n of shape (V,)."""
-        used = observable.nonzero()[:, 0]
-        weight = self.unembedding.detach()[used.to(self.unembedding.device)].cpu().double()
-        covector = observable[used] @ weight
+    def unembed(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """W_U^T n of shape (n, d), and n . b of shape (n,), for float64 weights (n, V)."""
+        used = weights.any(0).nonzero()[:, 0]
+        covectors = weights[:, used] @ self._rows(used)
         if self.unembedding_bias is None:
-            return covector, 0.0
-        return covector, float(observable @ self.unembedding_bias.detach().cpu().double())
+            return covectors, torch.zeros(len(weights), dtype=weights.dtype)
+        return covectors, weights @ self.unembedding_bias.detach().cpu().double()
+
+    def measure(self, weights: Tensor, z: Tensor) -> Tensor:
+        """Reading n . logits of the model, caps and all: (…) for one n and z of shape (…, d)."""
+        if self.softcap is None:
+            covector, constant = self.unembed(weights[None])
+            return z @ covector[0] + constant[0]
+        used = weights.nonzero()[:, 0]
+        return self._capped(used, z) @ weights[used]
+
+    def uncapped(self, weights: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights on the logits before the cap, and constants: the tangent of the cap at z.
+
+        Parameters
+        ----------
+        weights : float64 Tensor of shape (n, V)
+            On the logits that the model gives.
+        z : float64 Tensor of shape (d,) or (n, d)
+            Input of the unembedding at the base point, of all or of each.
+        """
+        if self.softcap is None:
+            return weights, torch.zeros(len(weights), dtype=weights.dtype)
+        used = weights.any(0).nonzero()[:, 0]
+        capped = self._capped(used, z)
+        local = torch.zeros_like(weights)
+        local[:, used] = weights[:, used] * (1 - (capped / self.softcap) ** 2)
+        raw = self._logits(used, z)
+        return local, (weights[:, used] * capped - local[:, used] * raw).sum(-1)
+
+    def _capped(self, used: Tensor, z: Tensor) -> Tensor:
+        raw = self._logits(used, z)
+        return raw if self.softcap is None else self.softcap * torch.tanh(raw / self.softcap)
+
+    def _logits(self, used: Tensor, z: Tensor) -> Tensor:
+        raw = z @ self._rows(used).T
+        if self.unembedding_bias is None:
+            return raw
+        return raw + self.unembedding_bias.detach().cpu().double()[used]
+
+    def _rows(self, used: Tensor) -> Tensor:
+        return self.unembedding.detach()[used.to(self.unembedding.device)].cpu().double()

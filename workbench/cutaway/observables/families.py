@@ -1,6 +1,6 @@
-"""Where each architecture family keeps its parts: GPT-2, -Neo, -J, -NeoX and the Llama form."""
+"""Where each architecture family keeps its parts: GPT-2, -Neo, -J, -NeoX, Phi, the Llama form."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -26,11 +26,13 @@ def taken_apart(module: nn.Module) -> Components:
     UnsupportedModel
         If the family is none of these, or a part is not where the family keeps it.
     """
-    family = getattr(getattr(module, "config", None), "model_type", None)
+    config: Any = getattr(module, "config", None)  # of transformers, which has no types
+    family = getattr(config, "model_type", None)
     if family not in FAMILIES:
         raise UnsupportedModel(
             f"model must be a causal language model of one of {', '.join(FAMILIES)}, got "
-            f"{family or type(module).__name__!r}; give a decoder of these families"
+            f"{family or type(module).__name__!r}{_foreign(module)}; give a decoder of these "
+            "families"
         )
     blocks, final, head, layer = FAMILIES[family]
     if hasattr(module, "embed_out"):  # GPT-NeoX's head before transformers 5
@@ -44,7 +46,22 @@ def taken_apart(module: nn.Module) -> Components:
         unembedding=_weight(module, head),
         unembedding_bias=_bias(module, head),
         head_site=head,
+        softcap=getattr(config, "final_logit_softcapping", None),
     )
+
+
+def _foreign(module: nn.Module) -> str:
+    """What is in the way of paths through a model of an unknown family; empty if that is unsaid."""
+    config: Any = getattr(module, "config", None)
+    if config is None:
+        return ""
+    if getattr(config, "is_encoder_decoder", False):
+        return ", an encoder-decoder"
+    for what, names in _FOREIGN.items():
+        if any(getattr(config, name, None) for name in names):
+            return f" with {what}"
+    causal = ("CausalLM", "LMHeadModel")
+    return "" if type(module).__name__.endswith(causal) else ", an encoder or a model without head"
 
 
 def _gpt2_layer(module: nn.Module, block: str) -> Layer:
@@ -58,6 +75,7 @@ def _gpt2_layer(module: nn.Module, block: str) -> Layer:
         values_bias=None if fused_bias is None else fused_bias[2 * width :],
         outputs=_weight(module, f"{block}.attn.c_proj").T,
         outputs_bias=_bias(module, f"{block}.attn.c_proj"),
+        queries_keys={f"{block}.attn.c_attn": torch.arange(3 * width) >= 2 * width},
     )
     return Layer(
         _norm(module, f"{block}.ln_1"),
@@ -76,6 +94,7 @@ def _gpt_neo_layer(module: nn.Module, block: str) -> Layer:
         values_bias=_bias(module, f"{inside}.v_proj"),
         outputs=_weight(module, f"{inside}.out_proj"),
         outputs_bias=_bias(module, f"{inside}.out_proj"),
+        queries_keys={f"{inside}.q_proj": None, f"{inside}.k_proj": None},
     )
     return Layer(
         _norm(module, f"{block}.ln_1"),
@@ -86,15 +105,46 @@ def _gpt_neo_layer(module: nn.Module, block: str) -> Layer:
 
 
 def _llama_layer(module: nn.Module, block: str) -> Layer:
-    heads = _heads(
-        module,
-        f"{block}.self_attn",
-        values=_weight(module, f"{block}.self_attn.v_proj"),
-        values_bias=_bias(module, f"{block}.self_attn.v_proj"),
-        outputs=_weight(module, f"{block}.self_attn.o_proj"),
-        outputs_bias=_bias(module, f"{block}.self_attn.o_proj"),
+    return Layer(
+        _norm(module, f"{block}.input_layernorm"),
+        _separate_heads(module, f"{block}.self_attn"),
+        _norm(module, f"{block}.post_attention_layernorm"),
+        _gated_mlp(module, block),
     )
-    mlp = Mlp(
+
+
+def _gemma2_layer(module: nn.Module, block: str) -> Layer:
+    return Layer(
+        _norm(module, f"{block}.input_layernorm"),
+        _separate_heads(module, f"{block}.self_attn"),
+        _norm(module, f"{block}.pre_feedforward_layernorm"),
+        _gated_mlp(module, block),
+        attention_post=_norm(module, f"{block}.post_attention_layernorm"),
+        mlp_post=_norm(module, f"{block}.post_feedforward_layernorm"),
+    )
+
+
+def _phi_layer(module: nn.Module, block: str) -> Layer:
+    norm = _norm(module, f"{block}.input_layernorm")  # one norm for both
+    heads = _separate_heads(module, f"{block}.self_attn", out="dense")
+    mlp = _plain_mlp(module, f"{block}.mlp", names=("fc1", "fc2"), act="activation_fn")
+    return Layer(norm, heads, norm, mlp, parallel=True)
+
+
+def _separate_heads(module: nn.Module, site: str, out: str = "o_proj") -> Heads:
+    return _heads(
+        module,
+        site,
+        values=_weight(module, f"{site}.v_proj"),
+        values_bias=_bias(module, f"{site}.v_proj"),
+        outputs=_weight(module, f"{site}.{out}"),
+        outputs_bias=_bias(module, f"{site}.{out}"),
+        queries_keys={f"{site}.q_proj": None, f"{site}.k_proj": None},
+    )
+
+
+def _gated_mlp(module: nn.Module, block: str) -> Mlp:
+    return Mlp(
         site=f"{block}.mlp",
         w_in=_weight(module, f"{block}.mlp.up_proj"),
         b_in=_bias(module, f"{block}.mlp.up_proj"),
@@ -104,24 +154,11 @@ def _llama_layer(module: nn.Module, block: str) -> Layer:
         b_out=_bias(module, f"{block}.mlp.down_proj"),
         act=_part(module, f"{block}.mlp.act_fn"),
     )
-    return Layer(
-        _norm(module, f"{block}.input_layernorm"),
-        heads,
-        _norm(module, f"{block}.post_attention_layernorm"),
-        mlp,
-    )
 
 
 def _gptj_layer(module: nn.Module, block: str) -> Layer:
     norm = _norm(module, f"{block}.ln_1")  # one norm for both
-    heads = _heads(
-        module,
-        f"{block}.attn",
-        values=_weight(module, f"{block}.attn.v_proj"),
-        values_bias=None,
-        outputs=_weight(module, f"{block}.attn.out_proj"),
-        outputs_bias=None,
-    )
+    heads = _separate_heads(module, f"{block}.attn", out="out_proj")
     mlp = _plain_mlp(module, f"{block}.mlp", names=("fc_in", "fc_out"))
     return Layer(norm, heads, norm, mlp, parallel=True)
 
@@ -138,6 +175,7 @@ def _gpt_neox_layer(module: nn.Module, block: str) -> Layer:
         values_bias=None if bias is None else bias.reshape(count, 3, width)[:, 2].flatten(),
         outputs=_weight(module, f"{block}.attention.dense"),
         outputs_bias=_bias(module, f"{block}.attention.dense"),
+        queries_keys={fused: (torch.arange(3 * width * count) // width) % 3 == 2},
     )
     return Layer(
         _norm(module, f"{block}.input_layernorm"),
@@ -159,7 +197,21 @@ FAMILIES: dict[str, tuple[str, str, str, LayerOf]] = {
         ("llama", "mistral", "qwen2", "qwen3", "gemma"),
         ("model.layers", "model.norm", "lm_head", _llama_layer),
     ),
+    **dict.fromkeys(
+        ("gemma2", "gemma3_text"), ("model.layers", "model.norm", "lm_head", _gemma2_layer)
+    ),
+    "phi": ("model.layers", "model.final_layernorm", "lm_head", _phi_layer),
 }
+# What a configuration says of parts that no path is made for, by the names of its entries.
+_FOREIGN = {
+    "state-space or recurrent layers, which are no attention": (
+        "state_size", "ssm_state_size", "ssm_cfg", "mamba_d_state", "mamba_expand", "lru_width",
+        "linear_num_value_heads", "conv_L_cache", "time_step_rank",
+    ),
+    "a mixture of experts, whose router is no path": (
+        "num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts",
+    ),
+}  # fmt: skip
 
 
 def _heads(
@@ -170,6 +222,7 @@ def _heads(
     values_bias: Tensor | None,
     outputs: Tensor,
     outputs_bias: Tensor | None,
+    queries_keys: Mapping[str, Tensor | None],
 ) -> Heads:
     """Heads of stacked maps: `values` (G e, d), `outputs` (d, H e), as a Linear holds them."""
     config: Any = module.config  # of transformers, which has no types
@@ -186,6 +239,7 @@ def _heads(
         None if values_bias is None else values_bias.reshape(-1, width),
         outputs.reshape(-1, count, width).movedim(1, 0),
         outputs_bias,
+        queries_keys,
     )
 
 
@@ -195,6 +249,7 @@ def _plain_mlp(
     *,
     transposed: bool = False,
     names: tuple[str, str] = ("c_fc", "c_proj"),
+    act: str = "act",
 ) -> Mlp:
     inner, outer = (f"{site}.{name}" for name in names)
     w_in, w_out = _weight(module, inner), _weight(module, outer)
@@ -206,14 +261,14 @@ def _plain_mlp(
         b_gate=None,
         w_out=w_out.T if transposed else w_out,
         b_out=_bias(module, outer),
-        act=_part(module, f"{site}.act"),
+        act=_part(module, f"{site}.{act}"),
     )
 
 
 def _norm(module: nn.Module, site: str) -> Norm:
     part: Any = _part(module, site)
     gain = _weight(module, site).detach().cpu().double()
-    if type(part).__name__ == "GemmaRMSNorm":
+    if type(part).__name__ in {"GemmaRMSNorm", "Gemma2RMSNorm", "Gemma3RMSNorm"}:
         gain = 1.0 + gain
     centred = isinstance(part, nn.LayerNorm)
     eps = getattr(part, "variance_epsilon", getattr(part, "eps", None))

@@ -49,19 +49,19 @@ class Point:
     same_sign: bool
 
 
-def point_on_segment(
-    mlp: Mlp, y: Tensor, constant: float, ends: tuple[Tensor, Tensor], where: MlpPoint
-) -> Point:
-    """Point between the inputs of two prompts at which an MLP is linearised.
+def points_on_segment(
+    mlp: Mlp, y: Tensor, constants: Tensor, ends: tuple[Tensor, Tensor], where: MlpPoint
+) -> list[Point]:
+    """Point between the inputs of two prompts at which an MLP is linearised, for each covector.
 
     Parameters
     ----------
     mlp : Mlp
         The layer.
-    y : float64 Tensor of shape (d,)
-        Covector on its output.
-    constant : float
-        c.
+    y : float64 Tensor of shape (n, d)
+        Covectors on its output.
+    constants : float64 Tensor of shape (n,)
+        c of each.
     ends : (x_neg, x_pos), float64 Tensors of shape (d,)
         Its inputs, after the norm.
     where : {"boundary", "mid", "pos"}
@@ -81,11 +81,31 @@ def point_on_segment(
     low, high = ends
     steps = _STEPS if where == "boundary" else 1
     grid = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
-    values = mlp.read(y, low + grid[:, None] * (high - low)) + constant
+    written = mlp.output(low + grid[:, None] * (high - low))  # once for all covectors
+    values = y @ written.T + constants[:, None]
+    if where == "boundary":
+        return [
+            _boundary(mlp, y[one], float(constants[one]), ends, values[one], grid)
+            for one in range(len(y))
+        ]
+    t = 0.5 if where == "mid" else 1.0
+    return [
+        Point(t, negative, positive, 0.0, 0, negative * positive > 0)
+        for negative, positive in values[:, [0, -1]].tolist()
+    ]
+
+
+def _boundary(
+    mlp: Mlp,
+    y: Tensor,
+    constant: float,
+    ends: tuple[Tensor, Tensor],
+    values: Tensor,
+    grid: Tensor,
+) -> Point:
+    low, high = ends
     negative, positive = float(values[0]), float(values[-1])
     same = negative * positive > 0
-    if where != "boundary":
-        return Point(0.5 if where == "mid" else 1.0, negative, positive, 0.0, 0, same)
     target = (negative + positive) / 2 if same else 0.0
 
     def above(t: float) -> float:

@@ -2,14 +2,14 @@
 
 Notation
 --------
-x       normed input, (d,);  y  covector on the output, (d,)
+x       normed input, (…, d);  y  covector on the output, (…, d)
 plain   W_out act(W_in x + b_in) + b_out
 gated   W_out (act(W_gate x + b_gate) * (W_in x + b_in)) + b_out
-r       W_out^T y, (m,)
+r       W_out^T y, (…, m)
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -42,6 +42,15 @@ class Mlp:
     b_out: Tensor | None
     act: Callable[[Tensor], Tensor]
 
+    def widened(self) -> "Mlp":
+        """The same in float64 on the CPU, for many evaluations of one MLP."""
+        return replace(
+            self,
+            w_in=_wide(self.w_in),
+            w_gate=None if self.w_gate is None else _wide(self.w_gate),
+            w_out=_wide(self.w_out),
+        )
+
     def output(self, x: Tensor) -> Tensor:
         """MLP(x) of shape (…, d), float64."""
         return _affine(self._hidden(x), self.w_out, self.b_out)
@@ -52,7 +61,7 @@ class Mlp:
         return read if self.b_out is None else read + y @ _wide(self.b_out)
 
     def pull_back(self, y: Tensor, x: Tensor) -> Tensor:
-        """Gradient of y . MLP at x, both of shape (d,).
+        """Gradients of y . MLP at x, both of shape (…, d).
 
         Notes
         -----

@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import torch
 from torch import Tensor
 
 NormMode: TypeAlias = Literal["skip", "gain", "approx", "frozen", "exact"]
@@ -58,16 +59,16 @@ class Norm:
 
 
 def pull_back(norm: Norm, y: Tensor, x: Tensor | None, mode: NormMode) -> Tensor:
-    """Covector on the input of a norm.
+    """Covectors on the input of a norm.
 
     Parameters
     ----------
     norm : Norm
         The layer.
-    y : float64 Tensor of shape (d,)
-        Covector on its output.
-    x : float64 Tensor of shape (d,) or None
-        Input at the base point; "skip" and "gain" need none.
+    y : float64 Tensor of shape (…, d)
+        Covectors on its output.
+    x : float64 Tensor of shape (…, d) or None
+        Input at the base point, of one or of each covector; "skip" and "gain" need none.
     mode : {"skip", "gain", "approx", "frozen", "exact"}
         - "skip": y, the norm left out;
         - "gain": sqrt(d) g y, for norms of vectors that are compared;
@@ -88,33 +89,34 @@ def pull_back(norm: Norm, y: Tensor, x: Tensor | None, mode: NormMode) -> Tensor
     if mode == "skip":
         return y
     gained = norm.gain * y
-    root = math.sqrt(len(y))
+    width = y.shape[-1]
+    root = math.sqrt(width)
     if mode == "gain":
         return root * gained
     x = _base(x, mode)
     if mode == "approx":
-        return root * gained / (x @ x).sqrt()
+        return root * gained / x.norm(dim=-1, keepdim=True)
     scale = norm.scale(x)
     pulled = norm.centre(gained)
     if mode == "exact":
         hat = norm.centre(x) / scale
-        pulled = pulled - hat * (hat @ gained) / len(y)
+        pulled = pulled - hat * (hat * gained).sum(-1, keepdim=True) / width
     return pulled / scale
 
 
-def offset(norm: Norm, y: Tensor, x: Tensor | None, mode: NormMode) -> float:
-    """Constant of the affine map whose slope is `pull_back`, in units of the reading.
+def offset(norm: Norm, y: Tensor, x: Tensor | None, mode: NormMode) -> Tensor:
+    """Constants of the affine maps whose slopes are `pull_back`, of shape (…): in reading units.
 
     Notes
     -----
     y.b where the map is linear but for the bias; y.norm(x) - pull_back.x for "exact"; 0 for "skip".
     """
     if mode == "skip":
-        return 0.0
+        return torch.zeros(y.shape[:-1], dtype=y.dtype)
     if mode == "exact":
         x = _base(x, mode)
-        return float(y @ norm.apply(x) - pull_back(norm, y, x, mode) @ x)
-    return float(y @ norm.bias)
+        return (y * norm.apply(x) - pull_back(norm, y, x, mode) * x).sum(-1)
+    return y @ norm.bias
 
 
 def _base(x: Tensor | None, mode: NormMode) -> Tensor:

@@ -78,7 +78,8 @@ def _run(model: Model, components: Components, ids: Tensor) -> tuple[Seen, Tenso
 
     sites = [components.final_norm.site]
     for layer in components.layers:
-        sites += [layer.attention_norm.site, layer.heads.site, layer.mlp_norm.site, layer.mlp.site]
+        norms = layer.attention_norm, layer.mlp_norm, layer.attention_post, layer.mlp_post
+        sites += [layer.heads.site, layer.mlp.site, *(one.site for one in norms if one)]
     with (
         model.lock,
         evaluating(model.module),
@@ -95,18 +96,25 @@ def _comparisons(
     """Part, what it must do, what our parts give, what the model gave."""
     stream: Tensor | None = None
     for layer in components.layers:
-        entered = seen[layer.attention_norm.site][0]
-        for norm, part in ((layer.attention_norm, layer.heads), (layer.mlp_norm, layer.mlp)):
+        entered, total = seen[layer.attention_norm.site][0], torch.zeros(())
+        for head in (0, None):  # the attention, the MLP
+            norm, after = layer.norm_before(head), layer.norm_after(head)
+            part = layer.mlp if head is None else layer.heads
             before, normed = seen[norm.site]
             written = seen[part.site][1]
             if stream is not None:
                 yield norm.site, "read the sum of all earlier parts", stream, before
             yield norm.site, "be the norm of its gain and bias", norm.apply(before), normed
-            ours = part.output(normed) if part is layer.mlp else layer.heads.write_all(normed)
+            ours = layer.mlp.output(normed) if head is None else layer.heads.write_all(normed)
             yield part.site, "be the sum of its weights' maps", ours, written
+            if after is not None:
+                given, written = seen[after.site]
+                yield after.site, f"read what {part.site} gives", seen[part.site][1], given
+                yield after.site, "be the norm of its gain and bias", after.apply(given), written
+            total = total + written
             stream = entered if layer.parallel else before + written
         if layer.parallel:
-            stream = entered + seen[layer.heads.site][1] + seen[layer.mlp.site][1]
+            stream = entered + total
     before, normed = seen[components.final_norm.site]
     if stream is not None:
         yield components.final_norm.site, "read the sum of all parts", stream, before
@@ -115,6 +123,8 @@ def _comparisons(
     ours = normed @ components.unembedding.detach().cpu().double().T
     if components.unembedding_bias is not None:
         ours = ours + components.unembedding_bias.detach().cpu().double()
+    if components.softcap is not None:
+        ours = components.softcap * torch.tanh(ours / components.softcap)
     yield components.head_site, "give the model's logits", ours, scores
 
 

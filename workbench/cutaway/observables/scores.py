@@ -22,7 +22,14 @@ from cutaway.model.model import Model, as_model, given
 from cutaway.observables.observable import Observable
 from cutaway.observables.opened import components_of
 from cutaway.observables.prompts import Prompt
-from cutaway.observables.texts import Direction, Readings, Row, direction_of, read_directions, rows_of
+from cutaway.observables.texts import (
+    Direction,
+    Readings,
+    Row,
+    direction_of,
+    read_directions,
+    rows_of,
+)
 from cutaway.observables.vector import FeatureVector, feature_vector
 
 Sinks: TypeAlias = Literal["mark", "drop"]

@@ -10,24 +10,25 @@ affine    constant of the composed linear maps, in logits
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from cutaway.core import Index, Origin, Result, Tick, check, silent
+from cutaway.core import Index, Origin, Result, Tick, check, part, silent
 from cutaway.model.model import Model, as_model
 from cutaway.observables.components import Components
 from cutaway.observables.linearise import MLP_POINTS, MlpPoint
-from cutaway.observables.norms import FIRST_MODES, MODES, POINTLESS, NormMode
+from cutaway.observables.norms import FIRST_MODES, MODES, NormMode
 from cutaway.observables.observable import Observable
 from cutaway.observables.opened import components_of
 from cutaway.observables.paths import Path
 from cutaway.observables.prompts import Prompt, Readings, pair_of, readings
-from cutaway.observables.pull import Pulled, norms_of, pulled
+from cutaway.observables.pull import Modes, Pulled, pulled, sites_read
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,79 +135,164 @@ def feature_vector(
     Dunefsky, Cohan, "Observable Propagation: Uncovering Feature Vectors in Transformers",
     arXiv 2312.16291.
     """
+    return feature_vectors(
+        model,
+        [observable],
+        [path],
+        norm=norm,
+        prompts=prompts,
+        mlp_point=mlp_point,
+        final_norm=final_norm,
+        first_norm=first_norm,
+        tick=tick,
+    )[0]
+
+
+def feature_vectors(
+    model: Model | nn.Module,
+    observables: Sequence[Observable],
+    paths: Sequence[Path | str],
+    *,
+    norm: NormMode = "skip",
+    prompts: Sequence[Prompt] | None = None,
+    mlp_point: MlpPoint = "boundary",
+    final_norm: NormMode | None = None,
+    first_norm: NormMode | None = None,
+    tick: Tick = silent,
+) -> list[FeatureVector]:
+    """Feature vectors of some observables along some paths, all at once.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        As in `feature_vector`.
+    observables : sequence of Observable
+        What is measured.
+    paths : sequence of Path or str
+        Along which each is pulled back.
+    norm, prompts, mlp_point, final_norm, first_norm, tick
+        As in `feature_vector`, the same for all.
+
+    Returns
+    -------
+    list of FeatureVector
+        All paths of the first observable, then those of the next; each is what `feature_vector`
+        gives, but for rounding.
+
+    Raises
+    ------
+    UnsupportedModel, ValueError
+        As `feature_vector`.
+
+    Notes
+    -----
+    The model runs once, paths share the steps that they have in common from the logits on, and a
+    layer's heads take all covectors in one product.
+    """
     began = time.perf_counter()
-    opened, way = as_model(model), path if isinstance(path, Path) else Path(path)
-    modes = _modes(way, norm, final_norm, first_norm)
+    opened = as_model(model)
+    ways = [path if isinstance(path, Path) else Path(path) for path in paths]
+    modes = _modes(norm, final_norm, first_norm)
     check.one_of("mlp_point", mlp_point, MLP_POINTS)
     components = components_of(opened)
-    weights = observable.weights(components.n_tokens)
-    _check_nodes(way, components)
-    read = _readings(opened, components, way, modes, prompts)
-    tick(0.5, f"feature vector: {way}")
-    found = pulled(components, weights, way, modes=modes, read=read, mlp_point=mlp_point, tick=tick)
-    _warn(found)
-    origin = _origin(opened, observable, (way, modes, mlp_point), read, found)
-    result = FeatureVector(
-        rows=Index.count(components.width, "unit"),
-        origin=origin.after(time.perf_counter() - began),
-        vector=found.vector.numpy(),
-        vector_post=found.vector_post.numpy(),
-        covector=found.covector.numpy(),
-        site=found.site,
-        affine=found.affine,
-        path=str(way),
-        observable=observable.name,
-        norm=norm,
-        final_norm=modes[-1],
-        first_norm=modes[0],
+    if not observables or not ways:
+        return []
+    weights = torch.stack([one.weights(components.n_tokens) for one in observables])
+    for way in ways:
+        check_nodes(way, components)
+    read = _readings(opened, components, ways, modes, prompts)
+    tick(0.5, "feature vectors: the prompts")
+    found = pulled(
+        components,
+        weights,
+        ways,
+        modes=modes,
+        read=read,
         mlp_point=mlp_point,
-        points=list(found.points),
+        tick=part(tick, 0.5, 1.0),
     )
-    tick(1.0, f"feature vector: {way}")
-    return result
+    _warn(found)
+    asked = _Asked(opened, components, norm, modes, mlp_point, read, opened.digest)
+    covectors, _constants = components.unembed(weights)
+    results = [
+        _result(asked, observable, way, covectors[row], walked, row)
+        for row, observable in enumerate(observables)
+        for way, walked in zip(ways, found, strict=True)
+    ]
+    seconds = time.perf_counter() - began
+    results = [replace(one, origin=one.origin.after(seconds)) for one in results]
+    tick(1.0, "feature vectors")
+    return results
 
 
-def _origin(
-    model: Model,
-    observable: Observable,
-    options: tuple[Path, tuple[NormMode, ...], MlpPoint],
-    read: Readings,
-    found: Pulled,
-) -> Origin:
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What all vectors of one call have in common."""
+
+    model: Model
+    components: Components
+    norm: NormMode
+    modes: Modes
+    mlp_point: MlpPoint
+    read: Readings
+    weights: str
+
+
+def _result(
+    asked: _Asked, observable: Observable, path: Path, covector: Tensor, found: Pulled, row: int
+) -> FeatureVector:
+    first = path.nodes[0] if path.nodes else None
+    site = (
+        asked.components.final_norm.site
+        if first is None
+        else asked.components.layers[first.layer].norm_before(first.head).site
+    )
+    final = asked.modes.final if path.nodes else asked.modes.alone
     used = np.flatnonzero(observable.vector)
-    path, modes, mlp_point = options
-    return Origin(
+    modes = [asked.modes.first, *[asked.norm] * (len(path) - 1), final] if path.nodes else [final]
+    origin = Origin(
         "feature_vector",
         {
             "observable": observable.name,
             "weights": {str(token): float(observable.vector[token]) for token in used},
             "path": str(path),
-            "norms": list(modes),
-            "mlp_point": mlp_point,
-            "prompts": [list(row) for row in read.prompts],
+            "norms": modes,
+            "mlp_point": asked.mlp_point,
+            "prompts": [list(one) for one in asked.read.prompts],
         },
-        model=model.name,
-        weights=model.digest,
-        site=found.site,
+        model=asked.model.name,
+        weights=asked.weights,
+        site=site,
+    )
+    return FeatureVector(
+        rows=Index.count(asked.components.width, "unit"),
+        origin=origin,
+        vector=found.vector[row].numpy(),
+        vector_post=found.vector_post[row].numpy(),
+        covector=covector.numpy(),
+        site=site,
+        affine=float(found.affine[row]),
+        path=str(path),
+        observable=observable.name,
+        norm=asked.norm,
+        final_norm=final,
+        first_norm=modes[0],
+        mlp_point=asked.mlp_point,
+        points=list(found.points[row]),
     )
 
 
-def _modes(
-    path: Path, norm: NormMode, final: NormMode | None, first: NormMode | None
-) -> tuple[NormMode, ...]:
-    """Mode of each node's norm, earliest first, and of the final norm."""
+def _modes(norm: NormMode, final: NormMode | None, first: NormMode | None) -> Modes:
     check.one_of("norm", norm, MODES)
-    modes = [norm] * (len(path) + 1)
     if first is not None:
         check.one_of("first_norm", first, FIRST_MODES)
-        modes[0] = first
     if final is not None:
         check.one_of("final_norm", final, MODES)
-        modes[-1] = final
-    return tuple(modes)
+    return Modes(norm, final or norm, first or norm, final or first or norm)
 
 
-def _check_nodes(path: Path, components: Components) -> None:
+def check_nodes(path: Path, components: Components) -> None:
+    """Raise unless a model has the parts of a path, one after the other."""
     for node in path.nodes:
         n_layers = len(components.layers)
         check.whole(f"layer of {node}", node.layer, 0, n_layers - 1, remedy="layers count from 0")
@@ -224,36 +310,36 @@ def _check_nodes(path: Path, components: Components) -> None:
 def _readings(
     model: Model,
     components: Components,
-    path: Path,
-    modes: Sequence[NormMode],
+    paths: Sequence[Path],
+    modes: Modes,
     prompts: Sequence[Prompt] | None,
 ) -> Readings:
-    """Residual streams at the norms that need a base point; checks the prompts against the path."""
-    norms = norms_of(components, path)
-    of_mlp = [node.head is None for node in path.nodes] + [False]
-    needed = [
-        one.site
-        for one, mode, mlp in zip(norms, modes, of_mlp, strict=True)
-        if mlp or mode not in POINTLESS
-    ]
+    """Residual streams at the norms that need a base point; checks prompts against the paths."""
+    needed = sites_read(components, paths, modes)
     if prompts is not None:
         ids = pair_of(model, prompts, components.n_tokens)
-        path.positions(ids.shape[1])
+        for path in paths:
+            path.positions(ids.shape[1])
         return readings(model, ids, needed)
     if needed:
         raise ValueError(
             f"prompts must be a pair (positive, negative) for the base point of {needed[0]}, got "
-            "none; give two prompts, or take norm='skip' and a path without MLPs"
+            "none; give two prompts, or take norm='skip' and paths without MLPs"
         )
     return Readings((), {})
 
 
-def _warn(found: Pulled) -> None:
-    for point in found.points:
+def _warn(found: Sequence[Pulled]) -> None:
+    """Say once a node where no decision boundary lies between the prompts."""
+    told = set()
+    for point in (one for path in found for points in path.points for one in points):
         if point["kind"] == "mlp" and point["asked"] == "boundary" and point["same_sign"]:
-            warnings.warn(
-                f"prompts must put {point['node']} on both sides of 0, got readings "
-                f"{point['negative']:.3g} and {point['positive']:.3g}; linearised at their mean, "
-                "choose prompts that differ more",
-                stacklevel=3,
-            )
+            key = point["node"], point["negative"]
+            if key not in told:
+                told.add(key)
+                warnings.warn(
+                    f"prompts must put {point['node']} on both sides of 0, got readings "
+                    f"{point['negative']:.3g} and {point['positive']:.3g}; linearised at their "
+                    "mean, choose prompts that differ more",
+                    stacklevel=3,
+                )
