@@ -11,11 +11,11 @@ from cutaway.core import Index, Selection, Tick, part
 from cutaway.observables import (
     CoupledReadings,
     FeatureVector,
-    HeadMap,
     coupling_on_texts,
     coupling_table,
     feature_vector,
 )
+from cutaway.observables.head_map import HeadMap
 from cutaway_widgets._link import Link
 from cutaway_widgets.actions import Action, Actions
 from cutaway_widgets.explorers import _observable_words as words

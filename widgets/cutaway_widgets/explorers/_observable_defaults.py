@@ -41,12 +41,17 @@ def first_of(name: str) -> First:
 
 
 def _occupations() -> First:
-    names = (("Mary", "John"), ("Anna", "Peter"), ("Susan", "David"), ("Laura", "Paul"))
-    jobs = (("nurse", "plumber"), ("nanny", "doctor"), ("secretary", "mechanic"))
-    pairs = [(f"{one} said that", f"{two} said that") for one, two in names]
-    pairs += [(f"The {one} said that", f"The {two} said that") for one, two in jobs]
+    people = (
+        ("nurse", "plumber"), ("nanny", "doctor"), ("secretary", "mechanic"),
+        ("librarian", "carpenter"),
+    )  # fmt: skip
+    ends = ("said that", "left because", "said that", "left because")
+    pairs = tuple(
+        (f"The {one} {end}", f"The {two} {end}")
+        for (one, two), end in zip(people, ends, strict=True)
+    )
     texts = load_data("occupations", split="test", limit=_LIMIT)
-    return First(("she",), ("he",), tuple(pairs), texts)
+    return First(("she",), ("he",), pairs, texts)
 
 
 def _smollm2() -> First:

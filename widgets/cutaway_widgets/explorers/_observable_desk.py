@@ -85,7 +85,7 @@ class Desk:
         self.job = Job(inline=inline, lock=lock)
         self.heads = Link(Index.count(0, "head"), lock=lock)
         self.layers = Link(Index.count(0, "layer"), lock=lock)
-        self.in_layer = Link(Index.count(0, "head in layer"), lock=lock)
+        self.in_layer = Link(Index.count(0, "head"), lock=lock)
         self.texts = Link(Index.count(0, "text"), lock=lock)
         self.tokens = Link(Index.count(0, "token"), lock=lock)
         self.links = (self.heads, self.layers, self.in_layer, self.texts, self.tokens)

@@ -8,7 +8,7 @@ from ipywidgets import VBox
 from numpy.typing import NDArray
 
 from cutaway.core import Index, Selection, Tick
-from cutaway.observables import HeadMap, components_of, head_map
+from cutaway.observables.head_map import HeadMap, MapKind, head_map
 from cutaway_widgets.choice import Choice
 from cutaway_widgets.explorers import _observable_words as words
 from cutaway_widgets.explorers._layout import column, end, line, row
@@ -16,21 +16,26 @@ from cutaway_widgets.explorers._observable_desk import Desk, Question, said, sho
 from cutaway_widgets.heat_map import HeatMap
 from cutaway_widgets.table import Table
 
-KINDS = {
+KINDS: dict[MapKind, str] = {
     "norm": "Norms",
     "attribution": "Attribution",
     "ov_patching": "OV patching",
     "patching": "Full patching",
 }
-MEANING = {
+COLUMNS: dict[MapKind, str] = {
+    "norm": "norm",
+    "attribution": "attribution",
+    "ov_patching": "OV",
+    "patching": "full",
+}
+MEANING: dict[MapKind, str] = {
     "norm": "Length of each head's vector: from the weights alone, without a sign.",
     "attribution": "What each head writes towards the observable, as the model ran.",
     "ov_patching": "Change of the observable when a head's values come from the other prompt.",
     "patching": "Change of the observable when all that a head writes comes from the other prompt.",
 }
+_TALLEST, _AROUND, _ROW = 420, 90, 30  # pixels of a map: its margins, and a layer
 _PROMPTLESS = "This kind needs prompts: give a pair in which the observable differs, then ask."
-_SMALL = 64
-"""Heads of a model for which every kind is computed at once."""
 
 
 class HeadSection:
@@ -47,32 +52,33 @@ class HeadSection:
     def __init__(self, desk: Desk, picked: Callable[[str], object]) -> None:
         self._desk, self._picked = desk, picked
         self._moving = False
-        self._known: dict[str, HeadMap] = {}
+        self._known: dict[MapKind, HeadMap] = {}
         self.maps = {kind: self._map(kind) for kind in KINDS}
         self.texts = {kind: said(MEANING[kind]) for kind in KINDS}
         panels = {kind: VBox([self.texts[kind], self.maps[kind]]) for kind in KINDS}
         self.choice = Choice(list(KINDS), titles=KINDS, panels=panels, title="Heads")
-        self.choice.on_choice(self._chosen)
+        self.choice.on_choice(lambda _kind: self._tabulate())
         self.table = Table(
             pd.DataFrame(columns=["head"]), index=Index.count(0, "head"), link=desk.heads,
             title="Heads, all kinds side by side", height=260,
         )  # fmt: skip
         show_if(self.table, shown=False)
-        left = column([self.choice, *panels.values()], "300px", 3)
-        self.box = VBox([row([left, column([self.table], "280px", 2)])])
+        left = column([self.choice, *panels.values()], "300px", 1)
+        self.box = VBox([row([left, column([self.table], "300px", 1)])])
         for link in (desk.layers, desk.in_layer):
             link.on_selection(self._of_grid)
         desk.heads.on_selection(self._of_heads)
 
     def ask(self, question: Question, then: Callable[[HeadMap], object]) -> None:
-        """Map the norms of a new question, then the kinds that are cheap.
+        """Map the heads by every kind that can be had: those but the norms need prompts.
 
         Parameters
         ----------
         question : Question
             The new one.
         then : callable
-            Called with the map of norms.
+            Called with the first map that says which head to look at: patched values where there
+            are prompts, since a head may be long that looks elsewhere; else norms.
         """
         self._known.clear()
         self._desk.drop(*(f"map {kind}" for kind in KINDS))
@@ -83,10 +89,10 @@ class HeadSection:
             self._done(found)
             then(found)
 
-        self._ask("norm", question, done)
-        small = _count(self._desk) <= _SMALL
-        for kind in ("attribution", "ov_patching", "patching"):
-            if question.prompts and (small or kind != "patching" or self.choice.value == kind):
+        first: MapKind = "ov_patching" if question.prompts else "norm"
+        self._ask(first, question, done)
+        for kind in KINDS:
+            if kind != first and (question.prompts or kind == "norm"):
                 self._ask(kind, question, self._done)
 
     def pick(self, head: str | None) -> None:
@@ -99,7 +105,7 @@ class HeadSection:
         self.choice.close()
         end(self.box)
 
-    def _map(self, kind: str) -> HeatMap:
+    def _map(self, kind: MapKind) -> HeatMap:
         desk = self._desk
         return HeatMap(
             np.zeros((0, 0)), row_link=desk.layers, link=desk.in_layer, height=260,
@@ -107,7 +113,7 @@ class HeadSection:
             unit="" if kind == "norm" else "logits",
         )  # fmt: skip
 
-    def _ask(self, kind: str, question: Question, done: Callable[[HeadMap], object]) -> None:
+    def _ask(self, kind: MapKind, question: Question, done: Callable[[HeadMap], object]) -> None:
         model, given = self._desk.model, question.prompts or None
 
         def work(tick: Tick) -> HeadMap:
@@ -119,13 +125,6 @@ class HeadSection:
             lambda told: self._refuse(kind, told),
         )  # fmt: skip
 
-    def _chosen(self, kind: str) -> None:
-        question = self._desk.question
-        with self._desk.workspace.lock:
-            if question is not None and question.prompts and kind not in self._known:
-                self._ask(kind, question, self._done)
-            self._tabulate()
-
     def _done(self, found: HeadMap) -> None:
         desk = self._desk
         self._known[found.kind] = found
@@ -133,7 +132,7 @@ class HeadSection:
         values = values_of(found)
         n_layers, n_heads = values.shape
         layers = Index(np.array([f"L{one}" for one in range(n_layers)]), "layer")
-        heads = Index(np.array([f"H{one}" for one in range(n_heads)]), "head in layer")
+        heads = Index(np.array([f"H{one}" for one in range(n_heads)]), "head")
         self._moving = True
         try:
             for link, index in (
@@ -147,14 +146,15 @@ class HeadSection:
             if view.rows.digest != layers.digest or view.index.digest != heads.digest:
                 view.set_values(np.full(values.shape, np.nan), rows=layers, columns=heads)
             if kind == found.kind:
+                view.height = min(_TALLEST, _AROUND + _ROW * n_layers)
                 view.set_values(values, rows=layers, columns=heads, caption=found.origin.caption())
                 self._say(kind)
         self._tabulate()
 
-    def _refuse(self, kind: str, told: str) -> None:
+    def _refuse(self, kind: MapKind, told: str) -> None:
         self.texts[kind].value = line(f"{MEANING[kind]}\n{told}")
 
-    def _say(self, kind: str) -> None:
+    def _say(self, kind: MapKind) -> None:
         found, question = self._known.get(kind), self._desk.question
         text = MEANING[kind]
         if found is not None and kind != "norm":
@@ -171,16 +171,16 @@ class HeadSection:
             return
         first = next(iter(self._known.values()))
         frame = pd.DataFrame({"head": first.rows.ids.astype(str)})
-        for kind, title in KINDS.items():
+        for kind, title in COLUMNS.items():
             if kind in self._known:
                 frame[title] = values_of(self._known[kind]).ravel()
         shown = self.choice.value if self.choice.value in self._known else first.kind
         found = self._known[shown]
         if shown != "norm" and len(found.pairs) > 1:
             frame["low"], frame["high"] = found.low.ravel(), found.high.ravel()
-        interval = f"; low, high: 95 % interval of {KINDS[shown]}" if "low" in frame else ""
+        interval = f"; low, high: 95 % interval of {COLUMNS[shown]}" if "low" in frame else ""
         self.table.set_frame(
-            frame, index=first.rows, sort=KINDS[shown],
+            frame, index=first.rows, sort=COLUMNS[shown],
             caption=f"norms in units of the residual stream, the others in logits{interval}",
         )  # fmt: skip
 
@@ -205,17 +205,15 @@ class HeadSection:
             self._picked(head)
 
     def _mark(self, head: str) -> None:
-        """Select a head in the table and in the maps, without hearing of it."""
-        layer, place = head.split("H")
+        """Select a head in the table; the maps have their colours back, which a click dims."""
         self._moving = True
         try:
-            for link, one in (
-                (self._desk.layers, layer), (self._desk.in_layer, f"H{place}"),
-                (self._desk.heads, head),
-            ):  # fmt: skip
-                chosen = link.selection
-                if chosen is None or chosen.ids != (one,):
-                    link.select([one])
+            chosen = self._desk.heads.selection
+            if chosen is None or chosen.ids != (head,):
+                self._desk.heads.select([head])
+            for link in (self._desk.layers, self._desk.in_layer):
+                if link.selection is not None:
+                    link.clear()
         finally:
             self._moving = False
 
@@ -229,7 +227,3 @@ def heads_by_size(found: HeadMap) -> list[str]:
     """Heads from the largest value to the smallest, whatever its sign."""
     sizes = np.nan_to_num(np.abs(values_of(found).ravel()), nan=-1.0)
     return [str(found.rows.ids[one]) for one in np.argsort(-sizes, kind="stable")]
-
-
-def _count(desk: Desk) -> int:
-    return sum(len(one.heads) for one in components_of(desk.model).layers)

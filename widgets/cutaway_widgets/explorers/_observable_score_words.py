@@ -108,19 +108,24 @@ def kinds(scores: TokenScores) -> NDArray[np.int64]:
     return scores.sink.astype(np.int64)
 
 
+_END_COLUMNS = ["score", "window", "text", "position"]
+
+
 def no_ends() -> pd.DataFrame:
-    """The table of `ends` before there is a score."""
-    return pd.DataFrame(columns=["end", "text", "position", "token", "score", "window"])
+    """A table of `ends` before there is a score."""
+    return pd.DataFrame(columns=_END_COLUMNS)
 
 
-def ends(scores: TokenScores, ids: Index, k: int) -> pd.DataFrame:
-    """The highest and the lowest tokens with the words around them."""
-    high = scores.top(k).assign(end="highest")
-    low = scores.bottom(k).assign(end="lowest")
-    frame = pd.concat([high, low], ignore_index=True)
+def ends(scores: TokenScores, ids: Index, k: int) -> dict[str, pd.DataFrame]:
+    """The highest and the lowest tokens with the words around them, the most extreme first."""
     places = {str(one): str(name) for one, name in zip(scores.text_ids, ids, strict=True)}
-    frame["text"] = [places[str(one)] for one in frame["text"]]
-    return frame[["end", "score", "token", "window", "text", "position"]]
+    found = {"highest": scores.top(k), "lowest": scores.bottom(k)}
+    return {
+        end: frame.assign(text=[places[str(one)] for one in frame["text"]])[
+            _END_COLUMNS
+        ].reset_index(drop=True)
+        for end, frame in found.items()
+    }
 
 
 def matched(scores: TokenScores, other: TokenScores) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import pandas as pd
 from ipywidgets import VBox
 
 from cutaway.core import Index, Selection, Tick
-from cutaway.observables import Paths, search_paths
+from cutaway.observables.search import Paths, search_paths
 from cutaway_widgets._link import Link
 from cutaway_widgets.explorers._layout import column, end, line, row
 from cutaway_widgets.explorers._observable_desk import Desk, said, show_if

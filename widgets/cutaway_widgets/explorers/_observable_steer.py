@@ -48,8 +48,8 @@ class SteerSection:
                       help="With | between them; empty takes those where the observable is low"),
                 Field("largest", "number", None, "Largest step", optional=True, low=0,
                       help="In units of the residual stream; empty: a quarter of its length"),
-                Field("positions", "choice", "last", "Where", options=("last", "all"),
-                      titles=("at the last token", "at all tokens"),
+                Field("positions", "choice", "path", "Where", options=("path", "last", "all"),
+                      titles=("where the path reads", "at the last token", "at all tokens"),
                       help="Tokens whose residual stream takes the step"),
                 Field("controls", "whole", 20, "Random directions", low=0, high=200,
                       help="As long steps in random directions, to compare with"),
@@ -84,7 +84,8 @@ class SteerSection:
         show_if(self.views, shown=False)
         for chart in (self.curve, self.divergence):
             chart.on_cursor(self._moved)
-        self.box = VBox([self.form, self.text, self.views])
+        side = column([self.form, self.text], "280px", 1)
+        self.box = VBox([row([side, column([self.views], "400px", 3)])])
         self._stop = desk.workspace.listen(self._edited, "edits")
 
     @property
@@ -121,6 +122,7 @@ class SteerSection:
             return
         self.form.set_values(prompts=write_prompts(prompts))
         model, observable, largest = desk.model, question.observable, values["largest"]
+        where = words.position_of(vector, values["positions"])
 
         def work(tick: Tick) -> tuple[FeatureVector, list[Steering]]:
             length = largest or _SHARE * words.stream_length(model, vector, prompts)
@@ -128,7 +130,7 @@ class SteerSection:
             return vector, [
                 steer(
                     model, prompts, vector, by=one, observable=observable,
-                    positions=values["positions"], controls=values["controls"],
+                    positions=where, controls=values["controls"],
                     tick=part(tick, place / len(steps), (place + 1) / len(steps)),
                 )
                 for place, one in enumerate(steps)
@@ -185,7 +187,7 @@ class SteerSection:
             )
         if one is None or vector is None or not by:
             return others
-        position = None if one.positions == "all" else -1
+        position = words.edit_position(one)
         step = Steer(one.edit_site, tuple(vector.vector.tolist()), by, position=position)
         return (*others, step)
 

@@ -4,18 +4,49 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from cutaway.observables.texts import direction_of, read_directions, rows_of
 from numpy.typing import NDArray
 
 from cutaway.core import silent
 from cutaway.model import Model
-from cutaway.observables import FeatureVector, Steering, components_of
+from cutaway.observables import FeatureVector, Path, Steering, components_of
+from cutaway.observables.texts import direction_of, read_directions, rows_of
 from cutaway_widgets.explorers._observable_words import number, signed
 
 COLUMNS = ["prompt", "token", "before", "after", "change"]
 VECTOR, RANDOM = "along the vector", "random directions, mean"
 _NONE = "No step is held: drag the cursor of the curve away from 0."
 Floats = NDArray[np.float64]
+
+
+def position_of(vector: FeatureVector, where: str) -> str | int:
+    """Position to steer at: "path" stands for where the vector's path reads.
+
+    Parameters
+    ----------
+    vector : FeatureVector
+        Its path may name the position; the last one counts if it does not.
+    where : {"path", "last", "all"}
+        What was chosen.
+    """
+    if where != "path":
+        return where
+    nodes = Path(vector.path).nodes
+    named = [one.position for one in nodes if one.position is not None]
+    return named[0] if named else "last"
+
+
+def edit_position(found: Steering) -> int | None:
+    """Position of the edit that a steering measured; None for all."""
+    if found.positions == "all":
+        return None
+    return -1 if found.positions == "last" else int(found.positions)
+
+
+def place_text(found: Steering) -> str:
+    """Where the step was taken, in words."""
+    if found.positions in {"all", "last"}:
+        return {"all": "every token", "last": "the last token"}[found.positions]
+    return f"token {found.positions}"
 
 
 def stream_length(model: Model, vector: FeatureVector, prompts: Sequence[str]) -> float:
@@ -90,7 +121,7 @@ def step_text(found: Steering | None) -> str:
     n, count = len(found.rows), len(found.random_change)
     text = (
         f"A step of {signed(float(found.by or 0.0))} along {found.vector} "
-        f"({'every token' if found.positions == 'all' else 'the last token'} of "
+        f"({place_text(found)} of "
         f"{n} {'prompt' if n == 1 else 'prompts'}): {found.observable} moves by "
         f"{signed(float(found.change.mean()))} logits, KL {number(float(found.kl.mean()))} nats."
     )

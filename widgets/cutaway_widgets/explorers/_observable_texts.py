@@ -23,7 +23,7 @@ from cutaway_widgets.token_text import TokenText
 
 _EMPTY = "Texts that the vector reads appear here, coloured by their scores."
 _NO_TEXTS = "There are no texts yet: write some above with | between them, or give texts=."
-_ENDS = 10  # rows of a table of the highest or lowest tokens
+_ENDS = 10  # rows of the tables of the highest and of the lowest tokens
 
 
 class TextSection:
@@ -66,14 +66,15 @@ class TextSection:
         self.histogram = Histogram(np.zeros(0), link=desk.tokens, title="Scores", height=150)
         self.against = Choice(list(words.AGAINST), titles=words.AGAINST, title="Score against")
         self.against.on_choice(lambda _value: self._draw())
-        self.ends = Table(
-            words.no_ends(), index=Index.count(0, "end"), title="Highest and lowest tokens",
-            height=300,
-        )  # fmt: skip
+        self.ends = {
+            which: Table(words.no_ends(), title=f"{which.capitalize()} tokens", height=300)
+            for which in ("highest", "lowest")
+        }
+        self.end_row = row([column([one], "320px", 1) for one in self.ends.values()])
         left = column([self.form, self.text, self.words], "340px", 1)
         right = column([self.against, self.scatter, self.histogram], "340px", 1)
-        show_if(self.ends, shown=False)
-        self.box = VBox([self.bar, self.chosen, row([left, right]), self.ends])
+        show_if(self.end_row, shown=False)
+        self.box = VBox([self.bar, self.chosen, row([left, right]), self.end_row])
         self._given: tuple[list[str], Index, list[str] | None] = ([], self._ids, None)
         desk.tokens.on_selection(self._selected)
         self._selected(None)
@@ -127,10 +128,9 @@ class TextSection:
             limits=words.limits(scores), caption=scores.origin.caption(),
         )  # fmt: skip
         self.text.value = line(words.scores_text(scores))
-        self.ends.set_frame(
-            words.ends(scores, self._ids, _ENDS), units={}, caption=scores.origin.caption()
-        )
-        show_if(self.ends, shown=True)
+        for which, frame in words.ends(scores, self._ids, _ENDS).items():
+            self.ends[which].set_frame(frame)
+        show_if(self.end_row, shown=True)
         self._draw()
 
     def close(self) -> None:
@@ -186,7 +186,7 @@ class TextSection:
             colors["text"] = Categories(codes[scores.text], names)
         self.scatter.set_points(
             np.column_stack([x, scores.score]), colors=colors, x_label=label,
-            y_label=f"score on {scores.vector}", title="Tokens", caption=scores.origin.caption(),
+            y_label="score", title="Tokens", caption=scores.origin.caption(),
         )  # fmt: skip
         self.histogram.set_values(scores.score, name="score")
 

@@ -7,7 +7,8 @@ import ipywidgets
 
 from cutaway.data import Dataset, load_data
 from cutaway.model import Model, load_model
-from cutaway.observables import FeatureVector, HeadMap, components_of
+from cutaway.observables import FeatureVector, components_of
+from cutaway.observables.head_map import HeadMap
 from cutaway.workspace import Workspace
 from cutaway_widgets._reopen import Reopens
 from cutaway_widgets._strict import Strict
@@ -19,6 +20,7 @@ from cutaway_widgets.explorers._observable_defaults import MODEL, First, first_o
 from cutaway_widgets.explorers._observable_desk import Desk, Pair, Question
 from cutaway_widgets.explorers._observable_heads import HeadSection, heads_by_size
 from cutaway_widgets.explorers._observable_question import QuestionSection
+from cutaway_widgets.explorers._observable_reads import reading_path
 from cutaway_widgets.explorers._observable_search import SearchSection
 from cutaway_widgets.explorers._observable_steer import SteerSection
 from cutaway_widgets.explorers._observable_texts import TextSection
@@ -172,7 +174,7 @@ class ObservableExplorer(Strict, Reopens, ipywidgets.VBox):
 
     def _asked(self, question: Question) -> None:
         """A good question: map the heads, and begin with the strongest."""
-        self.desk.drop("vector", "texts", "against")
+        self.desk.drop("reads", "vector", "texts", "against")
         self.desk.question = question
         self.search.clear()
         self.coupling.offer()
@@ -181,11 +183,17 @@ class ObservableExplorer(Strict, Reopens, ipywidgets.VBox):
     def _mapped(self, found: HeadMap) -> None:
         head = heads_by_size(found)[0]
         self.heads.pick(head)
-        self.vector.take(head)
+        self._head(head)
 
     def _head(self, head: str) -> None:
-        """A head was picked: the path through it alone."""
-        self.vector.take(head)
+        """A head was picked: the path through it alone, from where it reads."""
+        question, model = self.desk.question, self.workspace.model
+        if question is None:
+            return
+        self.desk.ask(
+            "reads", f"Where {head} reads", lambda tick: reading_path(model, question, head, tick),
+            self.vector.take, lambda _line: self.vector.take(head),
+        )  # fmt: skip
 
     def _found(self, vector: FeatureVector) -> None:
         """Another vector: its head is marked, the texts are read, and no step is held."""
