@@ -108,7 +108,7 @@ def kinds(scores: TokenScores) -> NDArray[np.int64]:
     return scores.sink.astype(np.int64)
 
 
-_END_COLUMNS = ["score", "window", "text", "position"]
+_END_COLUMNS = ["score", "window", "position", "text"]
 
 
 def no_ends() -> pd.DataFrame:

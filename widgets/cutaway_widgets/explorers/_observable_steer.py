@@ -213,7 +213,7 @@ class SteerSection:
         self.table.set_frame(
             words.tokens_frame(shown, steered=found is not None), sort="change",
             title="Next tokens before and after" if found else "Next tokens, no step held",
-            units={"before": "probability", "after": "probability"}, caption=words.prompts_text(),
+            caption=words.CAPTION,
         )  # fmt: skip
         if found is not None:
             self._desk.put("steering", found)

@@ -14,6 +14,7 @@ from cutaway_widgets.explorers._observable_words import number, signed
 
 COLUMNS = ["prompt", "token", "before", "after", "change"]
 VECTOR, RANDOM = "along the vector", "random directions, mean"
+CAPTION = "before, after: probabilities; prompt: its place in the form"
 _NONE = "No step is held: drag the cursor of the curve away from 0."
 Floats = NDArray[np.float64]
 
@@ -151,8 +152,3 @@ def tokens_frame(found: Steering, *, steered: bool) -> pd.DataFrame:
     frame["change"] = frame["after"] - frame["before"]
     frame["prompt"] = frame["prompt"] + 1
     return frame[COLUMNS].reset_index(drop=True)
-
-
-def prompts_text() -> str:
-    """What the prompts' numbers mean."""
-    return "prompt: its place among those of the form above"

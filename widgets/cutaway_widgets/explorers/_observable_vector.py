@@ -19,6 +19,10 @@ from cutaway_widgets.table import Table
 
 _EMPTY = "Ask for an observable first; then click a head above, or write a path."
 _TOKENS = 10
+_POINTS = (
+    "error +, −: of the tangent on the positive and the negative prompt, in logits; t: place on the "
+    "way from the negative to the positive one"
+)
 Found = tuple[FeatureVector, TokenRanks]
 
 
@@ -63,7 +67,7 @@ class VectorSection:
         )  # fmt: skip
         self.actions.on_click("keep", self._kept)
         self.points = Table(
-            pd.DataFrame(columns=words.POINT_COLUMNS), index=Index.count(0, "part"), height=120,
+            pd.DataFrame(columns=words.POINT_COLUMNS), index=Index.count(0, "part"), height=180,
             title="Where it is linearised",
         )  # fmt: skip
         self.tokens = Table(
@@ -94,8 +98,7 @@ class VectorSection:
         frame = pd.DataFrame() if vector is None else words.points_frame(vector)
         show_if(self.points, shown=bool(len(frame)))
         if vector is not None and len(frame):
-            units = {one: "logits" for one in frame if one.startswith("error")}
-            self.points.set_frame(frame, units=units, caption=vector.origin.caption())
+            self.points.set_frame(frame, caption=_POINTS)
         show_if(self.tokens, shown=ranks is not None)
         if vector is not None and ranks is not None:
             self.tokens.set_frame(

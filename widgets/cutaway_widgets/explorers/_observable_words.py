@@ -13,7 +13,8 @@ from cutaway.observables import CoupledReadings, FeatureVector, Observable, Path
 
 _WORD = re.compile(r"""\s*(?:'([^']*)'|"([^"]*)"|([^,]*[^,\s]))\s*(?:,|$)""")
 _BARS = re.compile(r"\s*\|\s*")
-POINT_COLUMNS = ["node", "kind", "position", "asked", "t", "error_positive", "error_negative"]
+POINT_COLUMNS = ["node", "kind", "position", "t", "error +", "error −"]
+_ERRORS = {"error_positive": "error +", "error_negative": "error −"}
 
 
 def read_words(text: str) -> tuple[list[str | int], list[bool]]:
@@ -176,7 +177,7 @@ def _roots(point: dict[str, Any]) -> str:
 
 def points_frame(vector: FeatureVector) -> pd.DataFrame:
     """Where a vector was linearised, latest part first; errors in logits."""
-    frame = pd.DataFrame(vector.points)
+    frame = pd.DataFrame(vector.points).rename(columns=_ERRORS)
     frame = frame.reindex(columns=POINT_COLUMNS)
     return frame.dropna(axis="columns", how="all") if len(frame) else frame
 
@@ -204,7 +205,7 @@ def one_head(path: str) -> str | None:
 def kept_name(vector: FeatureVector, taken: Sequence[str]) -> str:
     """A short name for a kept vector that no other one has."""
     norm = "" if vector.norm == "skip" else f" ({vector.norm})"
-    name = f"{vector.observable} · {vector.path or 'final norm'}{norm}"
+    name = f"{vector.path or 'final norm'} · {vector.observable}{norm}"
     return next(
         one for one in (name, *(f"{name} #{k}" for k in range(2, len(taken) + 3)))
         if one not in taken
