@@ -28,6 +28,7 @@ _FIRST_LAYERS: dict[Kind, frozenset[str]] = {
 }
 _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
+_HASHED: weakref.WeakKeyDictionary[nn.Module, tuple[Any, str]] = weakref.WeakKeyDictionary()
 
 
 class Model:
@@ -78,7 +79,6 @@ class Model:
         self._example = example
         self.given: dict[str, Any] | None = None
         self._accepts = _accepted(module)
-        self._hashed: tuple[Any, str] | None = None
 
     @property
     def module(self) -> nn.Module:
@@ -149,9 +149,10 @@ class Model:
         if sum(one.numel() * one.element_size() for one in state.values()) <= _ALWAYS_HASHED:
             return _digest(state)
         key = tuple((k, v.data_ptr(), _version(v), v.shape) for k, v in state.items())
-        if self._hashed is None or self._hashed[0] != key:
-            self._hashed = (key, _digest(state))
-        return self._hashed[1]
+        known = _HASHED.get(self._module)  # also for another `Model` of the same module
+        if known is None or known[0] != key:
+            known = _HASHED[self._module] = (key, _digest(state))
+        return known[1]
 
     def inputs(self, batch: Batch, *, length: int | None = None) -> Inputs:
         """What goes into the module: a tensor, or token tensors by name, on the model's device.
