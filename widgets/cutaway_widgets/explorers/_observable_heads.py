@@ -8,7 +8,7 @@ from ipywidgets import VBox
 from numpy.typing import NDArray
 
 from cutaway.core import Index, Selection, Tick
-from cutaway.observables.head_map import HeadMap, MapKind, head_map
+from cutaway.observables.head_map import MAP_KINDS, HeadMap, MapKind, head_map
 from cutaway_widgets.choice import Choice
 from cutaway_widgets.explorers import _observable_words as words
 from cutaway_widgets.explorers._layout import column, end, line, row
@@ -16,19 +16,19 @@ from cutaway_widgets.explorers._observable_desk import Desk, Question, said, sho
 from cutaway_widgets.heat_map import HeatMap
 from cutaway_widgets.table import Table
 
-KINDS: dict[MapKind, str] = {
+KINDS: dict[str, str] = {
     "norm": "Norms",
     "attribution": "Attribution",
     "ov_patching": "OV patching",
     "patching": "Full patching",
 }
-COLUMNS: dict[MapKind, str] = {
+COLUMNS: dict[str, str] = {
     "norm": "norm",
     "attribution": "attribution",
     "ov_patching": "OV",
     "patching": "full",
 }
-MEANING: dict[MapKind, str] = {
+MEANING: dict[str, str] = {
     "norm": "Length of each head's vector: from the weights alone, without a sign.",
     "attribution": "What each head writes towards the observable, as the model ran.",
     "ov_patching": "Change of the observable when a head's values come from the other prompt.",
@@ -52,7 +52,7 @@ class HeadSection:
     def __init__(self, desk: Desk, picked: Callable[[str], object]) -> None:
         self._desk, self._picked = desk, picked
         self._moving = False
-        self._known: dict[MapKind, HeadMap] = {}
+        self._known: dict[str, HeadMap] = {}
         self.maps = {kind: self._map(kind) for kind in KINDS}
         self.texts = {kind: said(MEANING[kind]) for kind in KINDS}
         panels = {kind: VBox([self.texts[kind], self.maps[kind]]) for kind in KINDS}
@@ -91,7 +91,7 @@ class HeadSection:
 
         first: MapKind = "ov_patching" if question.prompts else "norm"
         self._ask(first, question, done)
-        for kind in KINDS:
+        for kind in MAP_KINDS:
             if kind != first and (question.prompts or kind == "norm"):
                 self._ask(kind, question, self._done)
 
@@ -105,7 +105,7 @@ class HeadSection:
         self.choice.close()
         end(self.box)
 
-    def _map(self, kind: MapKind) -> HeatMap:
+    def _map(self, kind: str) -> HeatMap:
         desk = self._desk
         return HeatMap(
             np.zeros((0, 0)), row_link=desk.layers, link=desk.in_layer, height=260,
@@ -151,10 +151,10 @@ class HeadSection:
                 self._say(kind)
         self._tabulate()
 
-    def _refuse(self, kind: MapKind, told: str) -> None:
+    def _refuse(self, kind: str, told: str) -> None:
         self.texts[kind].value = line(f"{MEANING[kind]}\n{told}")
 
-    def _say(self, kind: MapKind) -> None:
+    def _say(self, kind: str) -> None:
         found, question = self._known.get(kind), self._desk.question
         text = MEANING[kind]
         if found is not None and kind != "norm":

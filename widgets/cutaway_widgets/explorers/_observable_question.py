@@ -47,7 +47,7 @@ class QuestionSection:
             submit="Ask", title="What is measured", lock=desk.workspace.lock,
         )  # fmt: skip
         self.text = said(_EMPTY)
-        self.form.on_change(self.check)
+        self.form.on_change(self._changed)
         self.form.on_submit(self._submitted)
         self.box = VBox([self.form, self.text])
 
@@ -116,6 +116,9 @@ class QuestionSection:
                 many = f" in {one[0]!r}, {one[1]!r}" if len(pairs) > 1 else ""
                 raise ValueError(f"{error}{many}") from None
         return pairs
+
+    def _changed(self) -> None:
+        self.check()
 
     def _submitted(self, _values: dict[str, Any]) -> None:
         def work(tick: Tick) -> Question | None:

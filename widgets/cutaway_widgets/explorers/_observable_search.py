@@ -7,7 +7,7 @@ import pandas as pd
 from ipywidgets import VBox
 
 from cutaway.core import Index, Selection, Tick
-from cutaway.observables.search import Paths, search_paths
+from cutaway.observables.search import SIGNS, Paths, search_paths
 from cutaway_widgets._link import Link
 from cutaway_widgets.explorers._layout import column, end, line, row
 from cutaway_widgets.explorers._observable_desk import Desk, said, show_if
@@ -17,6 +17,11 @@ from cutaway_widgets.table import Table
 _EMPTY = (
     "Search for the paths that carry the observable: from the logits back, a few at a time. A row "
     "of the table that appears then becomes the path above."
+)
+_COLUMNS = ["path", "score", "low", "high", "patched", "merged_into"]
+_MEANING = (
+    "score: what goes along the path to first order, logits, mean over the pairs with its 95 % "
+    "interval; patched: the same through the real norms and MLPs."
 )
 _NO_PROMPTS = "A search needs a pair of prompts in which the observable differs: give one above."
 
@@ -40,7 +45,7 @@ class SearchSection:
                 Field("max_length", "whole", 3, "Longest path", unit="parts", low=1, high=8),
                 Field("beam", "whole", 20, "Beam", unit="paths", low=1, high=1000,
                       help="Paths that are kept after each step back"),
-                Field("sign", "choice", "both", "Sign", options=("both", "positive", "negative"),
+                Field("sign", "choice", "both", "Sign", options=SIGNS,
                       help="Paths that raise the observable, lower it, or both"),
             ],
             submit="Search", title="Search", lock=desk.workspace.lock,
@@ -62,12 +67,11 @@ class SearchSection:
 
     def show(self, found: Paths) -> None:
         """Show what a search found."""
-        frame = found.to_frame().reset_index(drop=True)
+        frame = found.to_frame().reset_index(names="path")
         self.link.set_index(found.rows)
         show_if(self.table, shown=True)
         self.table.set_frame(
-            frame, units=dict.fromkeys({"score", "low", "high"} & set(frame), "logits"),
-            caption=found.origin.caption(),
+            frame, columns=_COLUMNS, caption=f"{_MEANING} {found.origin.caption()}",
         )  # fmt: skip
         n = len(found.rows)
         self.text.value = line(

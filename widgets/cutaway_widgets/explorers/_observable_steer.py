@@ -65,8 +65,8 @@ class SteerSection:
             ],
             title="Step", lock=lock,
         )  # fmt: skip
-        self.actions.on_click("undo", desk.workspace.undo)
-        self.actions.on_click("redo", desk.workspace.redo)
+        self.actions.on_click("undo", self.undo)
+        self.actions.on_click("redo", self.redo)
         self.actions.on_click("none", lambda: self._hold(0.0))
         self.text = said(_EMPTY)
         self.curve = LineChart({}, x_label="step", title="Change of the observable", height=260)
@@ -105,6 +105,14 @@ class SteerSection:
         self._curve, self._vector = {}, None
         show_if(self.views, shown=False)
         self.text.value = line(_EMPTY)
+
+    def undo(self) -> None:
+        """Go back to the step that was held before."""
+        self._desk.workspace.undo()
+
+    def redo(self) -> None:
+        """Take the last undo back."""
+        self._desk.workspace.redo()
 
     def close(self) -> None:
         """Stop listening and end the views."""

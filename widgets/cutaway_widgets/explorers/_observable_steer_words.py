@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cutaway.core import silent
 from cutaway.model import Model
 from cutaway.observables import FeatureVector, Path, Steering, components_of
+from cutaway.observables.steering import Positions
 from cutaway.observables.texts import direction_of, read_directions, rows_of
 from cutaway_widgets.explorers._observable_words import number, signed
 
@@ -19,7 +20,7 @@ _NONE = "No step is held: drag the cursor of the curve away from 0."
 Floats = NDArray[np.float64]
 
 
-def position_of(vector: FeatureVector, where: str) -> str | int:
+def position_of(vector: FeatureVector, where: str) -> Positions:
     """Position to steer at: "path" stands for where the vector's path reads.
 
     Parameters
@@ -29,8 +30,10 @@ def position_of(vector: FeatureVector, where: str) -> str | int:
     where : {"path", "last", "all"}
         What was chosen.
     """
-    if where != "path":
-        return where
+    if where == "all":
+        return "all"
+    if where == "last":
+        return "last"
     nodes = Path(vector.path).nodes
     named = [one.position for one in nodes if one.position is not None]
     return named[0] if named else "last"

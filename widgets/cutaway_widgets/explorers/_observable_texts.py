@@ -9,6 +9,7 @@ from ipywidgets import VBox
 from cutaway.core import Index, Selection, Tick
 from cutaway.data import Dataset
 from cutaway.observables import FeatureVector, TokenScores, score_texts
+from cutaway.observables.scores import Sinks
 from cutaway_widgets._color import Categories
 from cutaway_widgets.choice import Choice
 from cutaway_widgets.explorers import _observable_score_words as words
@@ -103,7 +104,8 @@ class TextSection:
         if not texts:
             self.text.value = line(_NO_TEXTS)
             return
-        model, sinks = desk.model, str(self.form.raw["sinks"])
+        model = desk.model
+        sinks: Sinks = "drop" if self.form.raw["sinks"] == "drop" else "mark"
 
         def work(tick: Tick) -> TokenScores:
             return score_texts(model, vector, texts, sinks=sinks, tick=tick)

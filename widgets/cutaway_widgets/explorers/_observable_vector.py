@@ -20,8 +20,8 @@ from cutaway_widgets.table import Table
 _EMPTY = "Ask for an observable first; then click a head above, or write a path."
 _TOKENS = 10
 _POINTS = (
-    "error +, −: of the tangent on the positive and the negative prompt, in logits; t: place on the "
-    "way from the negative to the positive one"
+    "error +, −: of the tangent on the positive and the negative prompt, in logits; t: place on "
+    "the way from the negative to the positive one"
 )
 Found = tuple[FeatureVector, TokenRanks]
 
