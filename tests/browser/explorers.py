@@ -49,6 +49,7 @@ DIGITS = "ct.load_data('digits', split='test', limit=500)"
 
 CASES = [
     Case("filters", f"cw.FilterExplorer('lenet5-digits', {DIGITS}, inline=inline)", "22 units"),
+    Case("observables", "cw.ObservableExplorer(inline=inline)", "575 tokens of 60 texts"),
     Case("workbench", "started(cw.Workbench(inline=inline))", "22 units, 1 selected"),
     Case("gallery", "gallery()", "60 samples, none selected"),
 ]

@@ -1,7 +1,7 @@
 """What the sections of the observable explorer share: slots, links, and a queue of questions."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from cutaway_widgets.explorers._layout import end, line
 # What a person typed can be at fault for these; they are told in words, not as a failed job.
 _TOLD = (ValueError, UnsupportedModel, UnknownSite)
 Pair = tuple[Any, Any]
+OF_VECTOR = ("texts", "against", "steer", "controls")
+"""Subjects of the questions about the vector on the page."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class Desk:
         work: Callable[[Tick], Any],
         done: Callable[[Any], object],
         refused: Callable[[str], object],
+        *,
+        instead_of: Sequence[str] = (),
     ) -> None:
         """Answer a question in the background, after those that wait already.
 
@@ -129,7 +133,10 @@ class Desk:
             Called with what `work` returned, with the workspace's lock held.
         refused : callable
             Called with one line if the question was a wrong one, likewise.
+        instead_of : sequence of str
+            Subjects whose answers would be out of date: they are dropped.
         """
+        self.drop(*instead_of)
         with self.workspace.lock:
             self._waiting.pop(key, None)
             self._waiting[key] = _Asked(key, name, work, done, refused)

@@ -23,7 +23,7 @@ _EMPTY = (
     "random directions do. Then drag the cursor of the curve: it is the slider."
 )
 _NO_VECTOR = "There is no vector to steer along yet: ask for an observable first."
-_STEPS = 4  # of each sign
+_STEPS = 3  # of each sign
 _SHARE = 0.25  # of the median length of the stream: the largest step where none is given
 Edits = tuple[Edit, ...]
 
@@ -99,7 +99,7 @@ class SteerSection:
 
     def clear(self) -> None:
         """Another vector came: what was steered along the last one goes, and so does its edit."""
-        self._desk.drop("steer")
+        self._desk.drop("steer", "controls")
         if self._curve:
             self._hold(0.0)
         self._curve, self._vector = {}, None
@@ -130,39 +130,51 @@ class SteerSection:
             return
         self.form.set_values(prompts=write_prompts(prompts))
         model, observable, largest = desk.model, question.observable, values["largest"]
-        where = words.position_of(vector, values["positions"])
+        where, controls = words.position_of(vector, values["positions"]), values["controls"]
 
-        def work(tick: Tick) -> tuple[FeatureVector, list[Steering]]:
-            length = largest or _SHARE * words.stream_length(model, vector, prompts)
-            steps = words.steps(length, _STEPS)
-            return vector, [
+        def curve(tick: Tick, steps: Sequence[float], count: int) -> list[Steering]:
+            return [
                 steer(
-                    model, prompts, vector, by=one, observable=observable,
-                    positions=where, controls=values["controls"],
-                    tick=part(tick, place / len(steps), (place + 1) / len(steps)),
+                    model, prompts, vector, by=one, observable=observable, positions=where,
+                    controls=count, tick=part(tick, place / len(steps), (place + 1) / len(steps)),
                 )
                 for place, one in enumerate(steps)
             ]  # fmt: skip
 
-        desk.ask("steer", f"Steer along {vector.path}", work, self._done, self._refused)
+        def plain(tick: Tick) -> list[Steering]:
+            length = largest or _SHARE * words.stream_length(model, vector, prompts)
+            return curve(tick, words.steps(length, _STEPS), 0)
 
-    def _done(self, found: tuple[FeatureVector, list[Steering]]) -> None:
-        vector, curve = found
-        self._vector = vector
+        def done(found: list[Steering]) -> None:
+            self._take(vector, found)
+            self._hold(min(one for one in self._curve if one > 0))
+            if controls:
+                desk.ask(
+                    "controls", f"{controls} random directions, {len(found)} steps each",
+                    lambda tick: curve(tick, list(self._curve), controls),
+                    lambda more: self._take(vector, more), self._refused,
+                )  # fmt: skip
+
+        desk.ask("steer", f"Steer along {vector.path}", plain, done, self._refused,
+                 instead_of=("controls",))  # fmt: skip
+
+    def _take(self, vector: FeatureVector, curve: list[Steering]) -> None:
+        """Show a curve; first without random directions, and with them when they are there."""
+        held, self._vector = self.by, vector
         self._curve = {float(one.by or 0.0): one for one in curve}
         show_if(self.views, shown=True)
         series, bands = words.change_series(curve)
         x = words.places(curve)
+        band = "Band: random directions, lowest to highest. " if bands else ""
         self.curve.set_series(
-            series, x, bands=bands, unit="logits", cursor=0.0, y_label="mean change",
-            title=f"Change of {curve[0].observable}",
-            caption=f"Band: random directions, lowest to highest. {curve[0].origin.caption()}",
+            series, x, bands=bands, unit="logits", cursor=held, y_label="mean change",
+            title=f"Change of {curve[0].observable}", caption=f"{band}{curve[0].origin.caption()}",
         )  # fmt: skip
         self.divergence.set_series(
-            words.divergence_series(curve), x, unit="nats", y_label="KL", cursor=0.0,
+            words.divergence_series(curve), x, unit="nats", y_label="KL", cursor=held,
             title="How far the next-token distribution moves",
         )  # fmt: skip
-        self._hold(max(self._curve))
+        self._show(held)
 
     def _refused(self, told: str) -> None:
         if not self.form.blame(told, otherwise="prompts"):

@@ -13,7 +13,7 @@ from cutaway.observables.steering import Positions
 from cutaway.observables.texts import direction_of, read_directions, rows_of
 from cutaway_widgets.explorers._observable_words import number, signed
 
-COLUMNS = ["prompt", "token", "before", "after", "change"]
+COLUMNS = ["token", "before", "after", "change", "prompt"]
 VECTOR, RANDOM = "along the vector", "random directions, mean"
 CAPTION = "before, after: probabilities; prompt: its place in the form"
 _NONE = "No step is held: drag the cursor of the curve away from 0."

@@ -190,7 +190,8 @@ class TextSection:
             np.column_stack([x, scores.score]), colors=colors, x_label=label,
             y_label="score", title="Tokens", caption=scores.origin.caption(),
         )  # fmt: skip
-        self.histogram.set_values(scores.score, name="score")
+        # A few sinks would take the axis for themselves.
+        self.histogram.set_values(np.where(scores.sink, np.nan, scores.score), name="score")
 
     def _selected(self, selection: Selection | None) -> None:
         self.chosen.value = line(

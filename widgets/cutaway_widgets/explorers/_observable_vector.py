@@ -13,7 +13,7 @@ from cutaway.observables.norms import MODES
 from cutaway_widgets.actions import Action, Actions
 from cutaway_widgets.explorers import _observable_words as words
 from cutaway_widgets.explorers._layout import column, end, line, row
-from cutaway_widgets.explorers._observable_desk import Desk, said, show_if
+from cutaway_widgets.explorers._observable_desk import OF_VECTOR, Desk, said, show_if
 from cutaway_widgets.form import Field, Form
 from cutaway_widgets.table import Table
 
@@ -125,8 +125,10 @@ class VectorSection:
             )  # fmt: skip
             return vector, logit_lens(model, vector, k=_TOKENS)
 
-        desk.ask("vector", f"Vector through {path or 'the final norm'}", work, self._done,
-                 self._refused)  # fmt: skip
+        desk.ask(
+            "vector", f"Vector through {path or 'the final norm'}", work, self._done,
+            self._refused, instead_of=OF_VECTOR,
+        )  # fmt: skip
 
     def _done(self, found: Found) -> None:
         vector, ranks = found

@@ -17,7 +17,7 @@ from cutaway_widgets.explorers import _observable_words as words
 from cutaway_widgets.explorers._layout import column, end, heading, row
 from cutaway_widgets.explorers._observable_coupling import CouplingSection
 from cutaway_widgets.explorers._observable_defaults import MODEL, First, first_of
-from cutaway_widgets.explorers._observable_desk import Desk, Pair, Question
+from cutaway_widgets.explorers._observable_desk import OF_VECTOR, Desk, Pair, Question
 from cutaway_widgets.explorers._observable_heads import HeadSection, heads_by_size
 from cutaway_widgets.explorers._observable_question import QuestionSection
 from cutaway_widgets.explorers._observable_reads import reading_path
@@ -174,7 +174,7 @@ class ObservableExplorer(Strict, Reopens, ipywidgets.VBox):
 
     def _asked(self, question: Question) -> None:
         """A good question: map the heads, and begin with the strongest."""
-        self.desk.drop("reads", "vector", "texts", "against")
+        self.desk.drop("reads", "vector", *OF_VECTOR)
         self.desk.question = question
         self.search.clear()
         self.coupling.offer()
@@ -193,6 +193,7 @@ class ObservableExplorer(Strict, Reopens, ipywidgets.VBox):
         self.desk.ask(
             "reads", f"Where {head} reads", lambda tick: reading_path(model, question, head, tick),
             self.vector.take, lambda _line: self.vector.take(head),
+            instead_of=OF_VECTOR,
         )  # fmt: skip
 
     def _found(self, vector: FeatureVector) -> None:
