@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cutaway.model import Model
 from cutaway.observables import CoupledReadings, FeatureVector, Observable, Path, TokenRanks
 
-_WORD = re.compile(r"""\s*(?:'([^']*)'|"([^"]*)"|([^,]*[^,\s]))\s*(?:,|$)""")
+_WORD = re.compile(r"""\s*(?:'([^']*)'|"([^"]*)"|([^,'"\s](?:[^,]*[^,\s])?))\s*(?:,|$)""")
 _BARS = re.compile(r"\s*\|\s*")
 POINT_COLUMNS = ["node", "kind", "position", "t", "error +", "error −"]
 _ERRORS = {"error_positive": "error +", "error_negative": "error −"}
