@@ -135,6 +135,7 @@ def test_public_names_are_pinned():
         "code_of", "cost_card", "coupling", "coupling_table", "edited", "feature_groups",
         "feature_vector", "load_data", "load_model", "merge_features", "open_workspace", "predict",
         "project", "screen_filters", "sites",
+        "head_map", "search_paths",
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import cutaway as ct
 from cutaway.core import Index, Origin, Result
 from cutaway.filters.overfitting import AnomalyGrowth, FilterImpact, OutlierGradients, Removal
 
-WITHOUT_FIGURE = {"FeatureGroups", "FeatureVector", "Merge"}
+WITHOUT_FIGURE = {"Completeness", "FeatureGroups", "FeatureVector", "Merge"}
 
 
 def growth_of(epochs, seed=0):

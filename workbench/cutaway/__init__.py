@@ -36,6 +36,7 @@ _HOME = {
     "edited": "cutaway.model",
     "feature_groups": "cutaway.merging",
     "feature_vector": "cutaway.observables",
+    "head_map": "cutaway.observables",
     "load_data": "cutaway.data",
     "load_model": "cutaway.model",
     "merge_features": "cutaway.merging",
@@ -43,6 +44,7 @@ _HOME = {
     "predict": "cutaway.model",
     "project": "cutaway.projection",
     "screen_filters": "cutaway.filters",
+    "search_paths": "cutaway.observables",
     "sites": "cutaway.model",
 }
 _MODULES = (
@@ -91,6 +93,7 @@ __all__ = [
     "edited",
     "feature_groups",
     "feature_vector",
+    "head_map",
     "load_data",
     "load_model",
     "merge_features",
@@ -98,6 +101,7 @@ __all__ = [
     "predict",
     "project",
     "screen_filters",
+    "search_paths",
     "sites",
 ]
 
@@ -125,8 +129,9 @@ if TYPE_CHECKING:
     from cutaway.model.edit import edited
     from cutaway.model.predict import predict
     from cutaway.model.sites import sites
-    from cutaway.observables import Observable, Path, coupling_table, feature_vector
+    from cutaway.observables import Observable, Path, coupling_table, feature_vector, search_paths
     from cutaway.observables.coupling import coupling
+    from cutaway.observables.head_map import head_map
     from cutaway.policy import Policy
     from cutaway.projection import Projection, project
     from cutaway.reproduce import code_of

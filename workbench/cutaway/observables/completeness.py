@@ -191,7 +191,7 @@ def _norm_watcher(norm: Norm, seen: _Seen) -> Any:
         seen[norm.site] = (arguments[0], None)
         if norm.centred or output.dtype != torch.float64:
             return None
-        x = arguments[0]
+        x: Tensor = arguments[0]
         return norm.gain.to(x.device) * x / (x.pow(2).mean(-1, keepdim=True) + norm.eps).sqrt()
 
     return watch
@@ -249,7 +249,8 @@ def _through_heads(layer: Layer, y: Tensor, seen: _Seen) -> Tensor:
         y = pull_back(layer.attention_post, y, given, "exact")
     read = layer.heads.read_back(y)  # (t, H, e), where the heads write
     moved = torch.einsum("hps,phe->she", pattern, read)  # where they read
-    grouped = moved.unflatten(1, (-1, layer.heads.shared)).sum(2)
+    shape = len(moved), -1, layer.heads.shared, moved.shape[-1]
+    grouped = moved.reshape(shape).sum(2)
     back = torch.einsum("sge,ged->sd", grouped, layer.heads.values.detach().cpu().double())
     return pull_back(layer.attention_norm, back, x, "exact")
 

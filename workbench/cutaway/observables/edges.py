@@ -95,8 +95,9 @@ class Pairs:
         """
         layer, run = self.components.layers[place], self.layers[place]
         y = torch.stack([self.past_post(place, 0, state) for state in states])
-        read = layer.heads.read_back(y).unflatten(2, (run.values.shape[1], -1))
-        by_source = (read @ run.values.transpose(-1, -2)).flatten(2, 3)
+        read = layer.heads.read_back(y)  # (states, n, H, e)
+        grouped = read.reshape(*read.shape[:2], run.values.shape[1], -1, read.shape[-1])
+        by_source = torch.matmul(grouped, run.values.transpose(-1, -2)).flatten(2, 3)
         positions = [state.position for state in states]
         return by_source * run.pattern[:, :, positions].double().permute(2, 0, 1, 3)
 
@@ -145,7 +146,8 @@ class Pairs:
         norms, MLPs and cap; heads keep the pattern of the positive prompt.
         """
         last = self.layers[0].entered.shape[2] - 1
-        change = self.change_of_embedding(tail[0][1] if tail else last) if embedding else None
+        begins = tail[0][1] if tail else last
+        change = self.change_of_embedding(last if begins is None else begins) if embedding else None
         for place, (node, position) in enumerate(tail):
             written = tail[place + 1][1] if place + 1 < len(tail) else last
             change = self._carried(node, position, written, change)
@@ -183,15 +185,17 @@ def run_pairs(model: Model, components: Components, ids: Tensor, tick: Tick) -> 
 
     def keep(place: int, run: LayerRun) -> None:
         part = components.layers[place]
-        both = (one.cpu().unflatten(0, (2, n)) for one in (run.entered, run.between, run.written))
-        entered, between, written = both
+        entered, between, written = (
+            one.cpu().reshape(2, n, *one.shape[1:])
+            for one in (run.entered, run.between, run.written)
+        )
         values = part.heads.value(part.attention_norm.apply(entered.double()))
         change = (values[0] - values[1]).transpose(1, 2).contiguous()
         attended, pattern = run.attended[:n].cpu(), run.pattern[:n].cpu().clone()
         layers.append(Stretch(entered, between, written, attended, pattern, change))
 
     final = run_layers(model, components, ids.flatten(0, 1), keep, tick)
-    return Pairs(components, tuple(layers), final.unflatten(0, (2, n)))
+    return Pairs(components, tuple(layers), final.reshape(2, n, -1))
 
 
 def before(layers: Sequence[Layer], first: Node | None) -> Iterator[tuple[int, bool]]:

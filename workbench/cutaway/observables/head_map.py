@@ -153,7 +153,10 @@ def head_map(
     pairs = [] if prompts is None else pairs_of(opened, prompts, components.n_tokens)
     if kind == "norm":
         modes = (norm, first_norm, final_norm)
-        values, gaps = _lengths(opened, observable, components, pairs, modes, tick), np.empty(0)
+        values, gaps = (
+            _lengths(opened, observable, components, pairs, modes=modes, tick=tick),
+            np.empty(0),
+        )
     elif not pairs:
         raise ValueError(
             f"prompts must be a pair (positive, negative) or a list of pairs for kind {kind!r}, "
@@ -166,7 +169,7 @@ def head_map(
             return _effects(components, weights, read, (kind, against), inner)
 
         values, gaps = over_pairs(opened, components, pairs, of, part(tick, 0.0, 0.95))
-    found = _as_map(components, observable, kind, values, gaps)
+    found = _as_map(components, observable, kind, pairs=values, gaps=gaps)
     used = np.flatnonzero(observable.vector)
     origin = Origin(
         "head_map",
@@ -206,6 +209,7 @@ def _as_map(
     components: Components,
     observable: Observable,
     kind: str,
+    *,
     pairs: NDArray[np.float64],
     gaps: NDArray[np.float64],
 ) -> dict[str, Any]:
@@ -237,6 +241,7 @@ def _lengths(
     observable: Observable,
     components: Components,
     pairs: Sequence[Tensor],
+    *,
     modes: tuple[NormMode | None, NormMode | None, NormMode | None],
     tick: Tick,
 ) -> NDArray[np.float64]:
@@ -255,7 +260,9 @@ def _lengths(
             first_norm=first,
             final_norm=final,
             prompts=None if pair is None else tuple(pair),
-            tick=part(tick, 0.9 * place / max(1, len(pairs)), 0.9 * (place + 1) / max(1, len(pairs))),
+            tick=part(
+                tick, 0.9 * place / max(1, len(pairs)), 0.9 * (place + 1) / max(1, len(pairs))
+            ),
         )
         for place, pair in enumerate(pairs or [None])
     ]

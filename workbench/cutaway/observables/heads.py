@@ -79,7 +79,7 @@ class Heads:
         """W_O^T y, covectors on the heads' mixed values: of shape (…, heads, e)."""
         outputs = self.outputs if heads is None else self.outputs[list(heads)]
         flat = outputs.detach().cpu().double().movedim(1, 0)  # (d, heads, e), as it is stored
-        return (y @ flat.flatten(1)).unflatten(-1, flat.shape[1:])
+        return (y @ flat.flatten(1)).reshape(*y.shape[:-1], *flat.shape[1:])
 
     def offset(self, y: Tensor, heads: Sequence[int] | None = None) -> Tensor:
         """Constants y . W_O b_V of `pull_back`'s maps, (n, heads); the output bias is no head's."""
@@ -92,7 +92,7 @@ class Heads:
     def value(self, x: Tensor) -> Tensor:
         """W_V x + b_V of shape (…, G, e) for float64 normed inputs x of shape (…, d)."""
         stacked = self.values.detach().cpu().double()
-        value = (x @ stacked.flatten(0, 1).T).unflatten(-1, stacked.shape[:2])
+        value = (x @ stacked.flatten(0, 1).T).reshape(*x.shape[:-1], *stacked.shape[:2])
         return value if self.values_bias is None else value + self.values_bias.detach().cpu()
 
     def write(self, x: Tensor, head: int) -> Tensor:

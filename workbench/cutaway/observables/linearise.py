@@ -85,7 +85,7 @@ def points_on_segment(
     values = y @ written.T + constants[:, None]
     if where == "boundary":
         return [
-            _boundary(mlp, y[one], float(constants[one]), ends, values[one], grid)
+            _boundary(mlp, y[one], float(constants[one]), ends, values=values[one], grid=grid)
             for one in range(len(y))
         ]
     t = 0.5 if where == "mid" else 1.0
@@ -100,6 +100,7 @@ def _boundary(
     y: Tensor,
     constant: float,
     ends: tuple[Tensor, Tensor],
+    *,
     values: Tensor,
     grid: Tensor,
 ) -> Point:

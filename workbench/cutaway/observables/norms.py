@@ -95,7 +95,8 @@ def pull_back(norm: Norm, y: Tensor, x: Tensor | None, mode: NormMode) -> Tensor
         return root * gained
     x = _base(x, mode)
     if mode == "approx":
-        return root * gained / x.norm(dim=-1, keepdim=True)
+        length: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        return root * gained / length
     scale = norm.scale(x)
     pulled = norm.centre(gained)
     if mode == "exact":

@@ -59,18 +59,24 @@ def mixed(model: Model, components: Components, ids: Tensor, tick: Tick) -> Mixe
         layer = components.layers[place]
         values = layer.heads.value(layer.attention_norm.apply(run.entered.cpu().double()))
         pattern = run.pattern[:, :, -1].cpu().double()  # (2 n, H, t)
-        own.append(_mix(pattern, values).unflatten(0, (2, n)))
+        own.append(_two(_mix(pattern, values)))
         swapped.append(_mix(pattern[:n], values[n:]))
-        attended.append(run.attended[:, -1].cpu().double().unflatten(0, (2, n)))
+        attended.append(_two(run.attended[:, -1].cpu().double()))
 
     final = run_layers(model, components, ids.flatten(0, 1), keep, tick)
-    return Mixed(tuple(own), tuple(swapped), tuple(attended), final.unflatten(0, (2, n)))
+    return Mixed(tuple(own), tuple(swapped), tuple(attended), _two(final))
 
 
 def _mix(pattern: Tensor, values: Tensor) -> Tensor:
     """Sum over sources: patterns (r, H, t) on values (r, t, G, e) give (r, H, e)."""
-    grouped = pattern.unflatten(1, (values.shape[2], -1))  # (r, G, H / G, t)
-    return (grouped @ values.movedim(2, 1)).flatten(1, 2)
+    r, _heads, t = pattern.shape
+    grouped = pattern.reshape(r, values.shape[2], -1, t)  # (r, G, H / G, t)
+    return torch.matmul(grouped, values.movedim(2, 1)).flatten(1, 2)
+
+
+def _two(both: Tensor) -> Tensor:
+    """(2 n, …), the positive prompts first, as (2, n, …)."""
+    return both.reshape(2, -1, *both.shape[1:])
 
 
 def measured(components: Components, weights: Tensor, final: Tensor) -> Tensor:

@@ -99,8 +99,8 @@ def pulled(
     walk = _Walk(components, read, modes, mlp_point)
     wanted = [_tail(path, read.length) for path in paths]
     ends = set(wanted)
-    inner = {(): walk.start(weights, modes.final)} if ends != {()} else {}
-    ended = {(): walk.start(weights, modes.alone)} if () in ends else {}
+    inner: dict[Tail, Pulled] = {(): walk.start(weights, modes.final)}
+    ended: dict[Tail, Pulled] = {(): walk.start(weights, modes.alone)} if () in ends else {}
     levels: dict[tuple[int, bool], set[Tail]] = defaultdict(set)
     shared = {tail[place:] for tail in ends for place in range(1, len(tail))}
     for tail in ends | shared:
@@ -145,7 +145,8 @@ class _Walk:
     def start(self, weights: Tensor, mode: NormMode) -> Pulled:
         """Before the final norm; where logits are capped and there are prompts, past the cap."""
         final, last = self.components.final_norm, self._last
-        affine, points = torch.zeros(len(weights), dtype=torch.float64), ((),) * len(weights)
+        affine = torch.zeros(len(weights), dtype=torch.float64)
+        points: Points = ((),) * len(weights)
         if self.components.softcap is not None and mode not in POINTLESS and last is not None:
             ends = [
                 final.apply(one(final.site, last))
@@ -183,8 +184,8 @@ class _Walk:
         heads = sorted({tail[0][0].head or 0 for tail in tails})
         part = self.components.layers[node.layer].heads
         stacked = torch.cat([given[parent].vector for parent in parents])
-        shape = (len(parents), -1, len(heads))
-        back = part.pull_back(stacked, heads).unflatten(0, shape[:2])
+        shape = (len(parents), len(stacked) // len(parents), len(heads))
+        back = part.pull_back(stacked, heads).reshape(*shape, -1)
         offsets = part.offset(stacked, heads).view(shape)
         found = {}
         for tail in tails:
@@ -267,9 +268,7 @@ class _Walk:
         x = self.read.positive(norm.site, position)
         other = self.read.negative(norm.site, position)
         back, constant = pull_back(norm, y, x, mode), offset(norm, y, x, mode)
-        errors = [
-            (back @ end + constant - y @ norm.apply(end)).tolist() for end in (x, other)
-        ]
+        errors = [(back @ end + constant - y @ norm.apply(end)).tolist() for end in (x, other)]
         common = {
             "node": name, "kind": "norm", "site": norm.site, "position": position, "asked": mode,
             "scale": float(norm.scale(x)), "scale_negative": float(norm.scale(other)),

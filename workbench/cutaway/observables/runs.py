@@ -117,7 +117,7 @@ def run_layers(
     UnsupportedModel
         If an attention module does not give its patterns.
     """
-    seen: dict[str, tuple[Tensor, Any]] = {}
+    seen: dict[str, tuple[Any, Any]] = {}
     layers = components.layers
     done = 0
 
@@ -149,12 +149,11 @@ def run_layers(
         hooked(model.module, {site: watch(site) for site in sites}),
     ):
         model.call(model.prepared(inputs))
-    return seen[components.final_norm.site][0][:, -1].detach().cpu().double()
+    final: Tensor = seen[components.final_norm.site][0]
+    return final[:, -1].detach().cpu().double()
 
 
-def _finished(
-    components: Components, place: int, seen: dict[str, tuple[Tensor, Any]]
-) -> LayerRun:
+def _finished(components: Components, place: int, seen: dict[str, tuple[Any, Any]]) -> LayerRun:
     layer = components.layers[place]
     output = seen[layer.heads.site][1]
     pattern = output[1] if isinstance(output, (tuple, list)) and len(output) > 1 else None

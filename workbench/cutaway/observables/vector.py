@@ -215,7 +215,7 @@ def feature_vectors(
     asked = _Asked(opened, components, norm, modes, mlp_point, read, opened.digest)
     covectors, _constants = components.unembed(weights)
     results = [
-        _result(asked, observable, way, covectors[row], walked, row)
+        _result(asked, observable, way, covector=covectors[row], found=walked, row=row)
         for row, observable in enumerate(observables)
         for way, walked in zip(ways, found, strict=True)
     ]
@@ -239,7 +239,7 @@ class _Asked:
 
 
 def _result(
-    asked: _Asked, observable: Observable, path: Path, covector: Tensor, found: Pulled, row: int
+    asked: _Asked, observable: Observable, path: Path, *, covector: Tensor, found: Pulled, row: int
 ) -> FeatureVector:
     first = path.nodes[0] if path.nodes else None
     site = (
