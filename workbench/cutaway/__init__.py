@@ -30,20 +30,26 @@ _HOME = {
     "attribute": "cutaway.causal",
     "capture": "cutaway.model",
     "code_of": "cutaway.reproduce",
+    "compare_probes": "cutaway.observables",
     "cost_card": "cutaway.model",
     "coupling": "cutaway.observables",
+    "coupling_on_texts": "cutaway.observables",
     "coupling_table": "cutaway.observables",
     "edited": "cutaway.model",
     "feature_groups": "cutaway.merging",
     "feature_vector": "cutaway.observables",
     "load_data": "cutaway.data",
     "load_model": "cutaway.model",
+    "logit_lens": "cutaway.observables",
     "merge_features": "cutaway.merging",
+    "observe_texts": "cutaway.observables",
     "open_workspace": "cutaway.session",
     "predict": "cutaway.model",
     "project": "cutaway.projection",
+    "score_texts": "cutaway.observables",
     "screen_filters": "cutaway.filters",
     "sites": "cutaway.model",
+    "steer": "cutaway.observables",
 }
 _MODULES = (
     "causal",
@@ -85,20 +91,26 @@ __all__ = [
     "attribute",
     "capture",
     "code_of",
+    "compare_probes",
     "cost_card",
     "coupling",
+    "coupling_on_texts",
     "coupling_table",
     "edited",
     "feature_groups",
     "feature_vector",
     "load_data",
     "load_model",
+    "logit_lens",
     "merge_features",
+    "observe_texts",
     "open_workspace",
     "predict",
     "project",
+    "score_texts",
     "screen_filters",
     "sites",
+    "steer",
 ]
 
 if TYPE_CHECKING:
@@ -125,7 +137,18 @@ if TYPE_CHECKING:
     from cutaway.model.edit import edited
     from cutaway.model.predict import predict
     from cutaway.model.sites import sites
-    from cutaway.observables import Observable, Path, coupling_table, feature_vector
+    from cutaway.observables import (
+        Observable,
+        Path,
+        compare_probes,
+        coupling_on_texts,
+        coupling_table,
+        feature_vector,
+        logit_lens,
+        observe_texts,
+        score_texts,
+        steer,
+    )
     from cutaway.observables.coupling import coupling
     from cutaway.policy import Policy
     from cutaway.projection import Projection, project
