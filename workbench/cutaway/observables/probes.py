@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,7 +30,6 @@ from cutaway.observables.texts import Direction, Row, direction_of, rows_of, sin
 Position: TypeAlias = Literal["mean", "last"] | int | Sequence[int]
 Measure: TypeAlias = Literal["auc", "r2", "within"]
 SIZES = (2, 4, 6, 10, 20, 50, 100, 200, 500, 1000)
-_TEST = 0.5  # share of the texts that is held out
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -119,6 +118,7 @@ def compare_probes(
     labels: ArrayLike,
     *,
     target: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     scores: Mapping[str, ArrayLike] | None = None,
     methods: Sequence[str] | None = None,
     sizes: Sequence[int] = SIZES,
@@ -137,12 +137,14 @@ def compare_probes(
     vector : FeatureVector or (str, array_like of shape (d,))
         A direction that needs no training.
     texts : sequence of str or of token ids
-        Half of each class is held out for measuring, by `seed`; the rest is trained on.
+        Half of them is held out for measuring, by `seed`; the rest is trained on.
     labels : array_like of shape (n,)
         Two classes; the later one in sorted order is class 1.
     target : array_like of shape (n,), optional
         Real numbers that r² is measured against and the ridge is trained on, e.g. the observable's
         own values; the labels by default.
+    groups : array_like of shape (n,), optional
+        Texts of one group, e.g. of one name, are held out together; by default each is its own.
     scores : mapping of str to array_like of shape (n,), optional
         Further scores without training, e.g. counts of a character.
     methods : sequence of str or None
@@ -182,7 +184,7 @@ def compare_probes(
     z, classes = _classes(labels, len(rows))
     v = z.astype(np.float64) if target is None else _numbers("target", target, len(rows))
     rng = np.random.default_rng(seed)
-    train, test = _split(z, rng)
+    train, test = _split(z, np.arange(len(rows)) if groups is None else np.asarray(groups), rng)
     kept = _sizes(sizes, z[train])
     x = _features(opened, components, rows, site, places, read, part(tick, 0.0, 0.5))
     free = {"vector": x @ direction} | {
@@ -337,16 +339,24 @@ def _methods(methods: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _split(
-    z: NDArray[np.int64], rng: np.random.Generator
+    z: NDArray[np.int64], groups: NDArray[Any], rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places to train on and held out, each class by halves."""
-    train, test = [], []
-    for one in (0, 1):
-        places = rng.permutation(np.flatnonzero(z == one))
-        held = int(len(places) * _TEST)
-        test.append(places[:held])
-        train.append(places[held:])
-    return np.sort(np.concatenate(train)), np.sort(np.concatenate(test))
+    """Places to train on and held out: half the groups of each mixture of classes."""
+    check.same_length("groups", len(groups), "texts", len(z))
+    _, group = np.unique(groups, return_inverse=True)
+    held = np.zeros(int(group.max()) + 1, dtype=np.bool_)
+    ones, all_ = np.bincount(group, z), np.bincount(group)
+    kind = np.where(ones == all_, 1, np.where(ones == 0, 0, 2))
+    for one in (0, 1, 2):
+        places = rng.permutation(np.flatnonzero(kind == one))
+        held[places[: len(places) // 2]] = True
+    test = held[group]
+    for name, part_of in (("held out", z[test]), ("training", z[~test])):
+        if len(np.unique(part_of)) < 2:
+            raise ValueError(
+                f"groups must leave both classes in the {name} half, got one; give more groups"
+            )
+    return np.flatnonzero(~test), np.flatnonzero(test)
 
 
 def _sizes(sizes: Sequence[int], z: NDArray[np.int64]) -> tuple[int, ...]:
