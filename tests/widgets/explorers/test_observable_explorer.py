@@ -278,8 +278,12 @@ class TestPath:
         quiet(page)
 
     def test_the_tokens_at_both_ends(self, page):
-        ranks = page.workspace.results["vector_tokens"]
-        table = page.vector.tokens
-        assert column(table, "logit").tolist() == ranks.score[:10].tolist()
-        assert column(table, "lowest logit").tolist() == ranks.score[:9:-1].tolist()
-        assert column(table, "lowest")[0] == ranks.token[-1]
+        for name, through in (("vector_tokens", "unembedding"), ("vector_words", "embedding")):
+            ranks, table = page.workspace.results[name], page.vector.tokens[through]
+            assert ranks.through == through
+            assert column(table, "score").tolist() == ranks.score[:10].tolist()
+            assert column(table, "lowest score").tolist() == ranks.score[:9:-1].tolist()
+            assert column(table, "lowest")[0] == ranks.token[-1]
+        # The planted bias: the head reads what people do from their embeddings.
+        assert {"nanny", "nurse"} <= set(column(table, "highest"))
+        assert {"plumber", "doctor"} <= set(column(table, "lowest"))

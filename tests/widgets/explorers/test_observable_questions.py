@@ -97,6 +97,29 @@ class TestTexts:
         assert page.texts.scatter.x_label == "L0H2@1 · she - he"
         quiet(page)
 
+    def test_principal_components_of_what_is_read(self, page, model):
+        page.texts.against.choose("plane")
+        scores = page.workspace.results["token_scores"]
+        points = np.asarray(page.texts.scatter._points)
+        assert np.array_equal(np.isnan(points[:, 0]), scores.sink)
+        kept = points[~scores.sink].astype(np.float64)
+        # Slowly: at this site a token's stream is its embedding and its position's.
+        table = model.module.transformer
+        ids = [model.tokenizer(one)["input_ids"] for one in page.texts.texts]
+        with torch.no_grad():
+            streams = [
+                (table.wte.weight[row] + table.wpe.weight[: len(row)]).double().numpy()
+                for row in ids
+            ]
+        x = np.concatenate(streams)[~scores.sink]
+        assert scores.site == "transformer.h.0.ln_1"
+        values, vectors = np.linalg.eigh(np.cov(x.T))
+        expected = (x - x.mean(0)) @ vectors[:, [-1, -2]]
+        assert np.allclose(np.abs(kept), np.abs(expected), atol=1e-4)
+        share = f"{values[-1] / values.sum():.0%}"
+        assert page.texts.scatter.x_label == f"component 1 ({share})"
+        quiet(page)
+
     def test_pictures_are_no_texts(self, model):
         digits = ct.load_data("digits", limit=3)
         with pytest.raises(TypeError, match="texts must be texts, got digits"):

@@ -11,7 +11,11 @@ from cutaway.data import Dataset
 from cutaway.observables import TokenScores
 from cutaway_widgets.explorers._observable_words import number, read_prompts
 
-AGAINST = {"position": "position", "vector": "the vector kept last"}
+AGAINST = {
+    "position": "Position",
+    "vector": "The vector kept last",
+    "plane": "Principal components",
+}
 KINDS = ("token", "sink")
 
 

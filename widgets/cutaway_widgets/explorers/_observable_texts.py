@@ -10,11 +10,12 @@ from cutaway.core import Index, Selection, Tick
 from cutaway.data import Dataset
 from cutaway.observables import FeatureVector, TokenScores, score_texts
 from cutaway.observables.scores import Sinks
-from cutaway_widgets._color import Categories
+from cutaway_widgets._color import Categories, Values
 from cutaway_widgets.choice import Choice
 from cutaway_widgets.explorers import _observable_score_words as words
 from cutaway_widgets.explorers._layout import column, end, line, row
 from cutaway_widgets.explorers._observable_desk import Desk, said, show_if
+from cutaway_widgets.explorers._observable_plane import stream_plane
 from cutaway_widgets.form import Field, Form
 from cutaway_widgets.histogram import Histogram
 from cutaway_widgets.scatter import Scatter
@@ -156,42 +157,69 @@ class TextSection:
         self.score()
 
     def _draw(self) -> None:
-        """Scatter and histogram of the scores; the other axis from the choice."""
-        scores, desk = self._scores, self._desk
+        """Scatter and histogram of the scores; the axes from the choice."""
+        scores = self._scores
         if scores is None:
             return
+        self._desk.drop("against")
+        # A few sinks would take the axis for themselves.
+        self.histogram.set_values(np.where(scores.sink, np.nan, scores.score), name="score")
         name = list(self._others)[-1] if self._others else ""
-        vector = self._others.get(name)
-        if self.against.value == "vector" and vector is not None:
-            model, texts = desk.model, self._texts
-            desk.ask(
-                "against", f"Scores on {name}",
-                lambda tick: score_texts(model, vector, texts, sinks="mark", tick=tick),
-                lambda other: self._place(words.matched(scores, other), name), self._refused,
-            )  # fmt: skip
-            return
-        told = " (keep a vector to draw it against that one)"
-        self._place(
-            scores.position.astype(np.float64),
-            "position in the text" + (told if self.against.value == "vector" else ""),
-        )
+        if self.against.value == "plane":
+            self._draw_plane(scores)
+        elif self.against.value == "vector" and name:
+            self._draw_other(scores, name)
+        else:
+            told = " (keep a vector to draw it against that one)"
+            label = "position in the text" + (told if self.against.value == "vector" else "")
+            self._place(np.column_stack([scores.position, scores.score]), label, "score")
 
-    def _place(self, x: Any, label: str) -> None:
+    def _draw_other(self, scores: TokenScores, name: str) -> None:
+        """Scores against those on another vector."""
+        model, texts, vector = self._desk.model, self._texts, self._others[name]
+
+        def done(other: TokenScores) -> None:
+            x = words.matched(scores, other)
+            self._place(np.column_stack([x, scores.score]), name, "score")
+
+        self._desk.ask(
+            "against", f"Scores on {name}",
+            lambda tick: score_texts(model, vector, texts, sinks="mark", tick=tick),
+            done, self._refused,
+        )  # fmt: skip
+
+    def _draw_plane(self, scores: TokenScores) -> None:
+        """Principal components of what was read, coloured by score."""
+        model, texts = self._desk.model, self._texts
+
+        def done(found: tuple[Any, tuple[float, float]]) -> None:
+            points, shares = found
+            x, y = (f"component {one + 1} ({share:.0%})" for one, share in enumerate(shares))
+            self._place(points, x, y)
+
+        self._desk.ask(
+            "against", "Principal components of the tokens",
+            lambda tick: stream_plane(model, scores, texts, tick), done, self._refused,
+        )  # fmt: skip
+
+    def _place(self, points: Any, x_label: str, y_label: str) -> None:
         scores = self._scores
-        if scores is None or len(x) != len(scores.rows):
+        if scores is None or len(points) != len(scores.rows):
             return
-        kinds = words.kinds(scores)
-        colors: dict[str, Any] = {"kind of token": Categories(kinds, words.KINDS)}
+        colors: dict[str, Any] = {
+            "kind of token": Categories(words.kinds(scores), words.KINDS),
+            "score": Values(np.where(scores.sink, np.nan, scores.score)),
+        }
         if self._labels:
             names = sorted(set(self._labels))
             codes = np.array([names.index(one) for one in self._labels])
             colors["text"] = Categories(codes[scores.text], names)
+        if y_label != "score":
+            colors = {"score": colors["score"], **colors}
         self.scatter.set_points(
-            np.column_stack([x, scores.score]), colors=colors, x_label=label,
-            y_label="score", title="Tokens", caption=scores.origin.caption(),
+            points, colors=colors, x_label=x_label, y_label=y_label, title="Tokens",
+            caption=scores.origin.caption(),
         )  # fmt: skip
-        # A few sinks would take the axis for themselves.
-        self.histogram.set_values(np.where(scores.sink, np.nan, scores.score), name="score")
 
     def _selected(self, selection: Selection | None) -> None:
         self.chosen.value = line(

@@ -1,16 +1,24 @@
 """The vector: its path as a text, its card, and the tokens that it stands for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 from ipywidgets import VBox
 
 from cutaway.core import Index, Tick, part
-from cutaway.observables import FeatureVector, Path, TokenRanks, feature_vector, logit_lens
+from cutaway.observables import (
+    FeatureVector,
+    Path,
+    TokenRanks,
+    components_of,
+    feature_vector,
+    logit_lens,
+)
 from cutaway.observables.linearise import MLP_POINTS
 from cutaway.observables.norms import MODES
 from cutaway_widgets.actions import Action, Actions
+from cutaway_widgets.choice import Choice
 from cutaway_widgets.explorers import _observable_words as words
 from cutaway_widgets.explorers._layout import column, end, line, row
 from cutaway_widgets.explorers._observable_desk import OF_VECTOR, Desk, said, show_if
@@ -23,7 +31,16 @@ _POINTS = (
     "error +, −: of the tangent on the positive and the negative prompt, in logits; t: place on "
     "the way from the negative to the positive one"
 )
-Found = tuple[FeatureVector, TokenRanks]
+LENSES = {
+    "unembedding": "Tokens whose logits it raises and lowers",
+    "embedding": "Tokens whose embeddings read highest and lowest",
+}
+_TABS = {"unembedding": "Logits that it raises", "embedding": "Words that it reads"}
+_MEANING = {
+    "unembedding": "The direction at length 1, as if it stood in the last residual stream.",
+    "embedding": "What an early vector sees in single words; later ones read more than embeddings.",
+}
+Found = tuple[FeatureVector, list[TokenRanks]]
 
 
 class VectorSection:
@@ -70,14 +87,20 @@ class VectorSection:
             pd.DataFrame(columns=words.POINT_COLUMNS), index=Index.count(0, "part"), height=180,
             title="Where it is linearised",
         )  # fmt: skip
-        self.tokens = Table(
-            pd.DataFrame(columns=["highest", "reading"]), index=Index.count(0, "rank"), height=300,
-            title="Tokens of the vector",
+        self.tokens = {
+            name: Table(pd.DataFrame(columns=["highest", "lowest"]), index=Index.count(0, "rank"),
+                        height=300, title=title)
+            for name, title in LENSES.items()
+        }  # fmt: skip
+        self.lens = Choice(
+            list(LENSES), titles=_TABS,
+            panels=self.tokens, title="Tokens of the vector",
         )  # fmt: skip
+        self.side = VBox([self.lens, *self.tokens.values()])
         show_if(self.points, shown=False)
-        show_if(self.tokens, shown=False)
+        show_if(self.side, shown=False)
         left = column([self.form, self.actions, self.text, self.points], "300px", 1)
-        self.box = VBox([row([left, column([self.tokens], "300px", 1)])])
+        self.box = VBox([row([left, column([self.side], "300px", 1)])])
 
     def take(self, path: str) -> None:
         """Compute the vector of this path."""
@@ -91,7 +114,7 @@ class VectorSection:
         except ValueError as error:
             self.form.blame(str(error), otherwise="path")
 
-    def show(self, vector: FeatureVector | None, ranks: TokenRanks | None = None) -> None:
+    def show(self, vector: FeatureVector | None, ranks: Sequence[TokenRanks] = ()) -> None:
         """Show a vector and its tokens; None for none."""
         self.actions.change("keep", enabled=vector is not None)
         self.text.value = line(_EMPTY if vector is None else words.card_text(vector))
@@ -99,16 +122,15 @@ class VectorSection:
         show_if(self.points, shown=bool(len(frame)))
         if vector is not None and len(frame):
             self.points.set_frame(frame, caption=_POINTS)
-        show_if(self.tokens, shown=ranks is not None)
-        if vector is not None and ranks is not None:
-            self.tokens.set_frame(
-                words.ranks_frame(ranks), title=f"Tokens of {vector.path or 'the final norm'}",
-                caption=f"Logit lens: the vector's direction read by the unembedding; "
-                f"{ranks.origin.caption()}",
-            )  # fmt: skip
+        show_if(self.side, shown=bool(ranks))
+        for one in ranks:
+            self.tokens[one.through].set_frame(
+                words.ranks_frame(one), caption=f"{_MEANING[one.through]} {one.origin.caption()}"
+            )
 
     def close(self) -> None:
         """End the views."""
+        self.lens.close()
         end(self.box)
 
     def _submitted(self, values: dict[str, Any]) -> None:
@@ -123,7 +145,10 @@ class VectorSection:
                 model, question.observable, path, prompts=question.pair, **values,
                 tick=part(tick, 0.0, 0.7),
             )  # fmt: skip
-            return vector, logit_lens(model, vector, k=_TOKENS)
+            k = min(_TOKENS, components_of(model).n_tokens // 2)
+            return vector, [
+                logit_lens(model, vector, k=k, through=one) for one in ("unembedding", "embedding")
+            ]
 
         desk.ask(
             "vector", f"Vector through {path or 'the final norm'}", work, self._done,
@@ -133,7 +158,8 @@ class VectorSection:
     def _done(self, found: Found) -> None:
         vector, ranks = found
         self._desk.put("vector", vector)
-        self._desk.put("vector_tokens", ranks)
+        for name, one in zip(("vector_tokens", "vector_words"), ranks, strict=True):
+            self._desk.put(name, one)
         if vector.path != self.form.raw["path"]:
             self.form.set_values(path=vector.path)
         self.show(vector, ranks)

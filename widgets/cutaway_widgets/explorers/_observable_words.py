@@ -263,9 +263,9 @@ def ranks_frame(ranks: TokenRanks) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "highest": [_visible(one) for one in ranks.token[:k]],
-            "logit": ranks.score[:k],
+            "score": ranks.score[:k],
             "lowest": [_visible(one) for one in ranks.token[::-1][:k]],
-            "lowest logit": ranks.score[::-1][:k],
+            "lowest score": ranks.score[::-1][:k],
         }
     )
 
