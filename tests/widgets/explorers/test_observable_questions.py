@@ -1,5 +1,7 @@
 """The observable explorer's further questions: texts, search, couplings, steering."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -345,3 +347,25 @@ class TestWorker:
         assert "L1H1@1" in page.workspace.results["token_scores"].vector
         quiet(page)
         page.close()
+
+    def test_the_slider_waits_for_no_view_while_a_worker_draws(self, page):
+        # A worker holds the workspace's lock and needs the chart's; a hand on the slider must not
+        # hold these the other way round.
+        edit(page.steer.form, controls="0")
+        page.steer.form.send()
+        section, free = page.steer, threading.Event()
+
+        def slide():
+            section.curve.set_state({"cursor": min(section._curve)})
+            free.set()
+
+        with page.workspace.lock:
+            hand = threading.Thread(target=slide)
+            hand.start()
+            assert not free.wait(0.3)  # it waits for the workspace
+            taken = section.curve._lock.acquire(timeout=5)
+            assert taken
+            section.curve._lock.release()
+        hand.join(10)
+        assert free.is_set()
+        assert section.by == min(section._curve)

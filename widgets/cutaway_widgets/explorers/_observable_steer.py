@@ -1,6 +1,6 @@
 """Steer along the vector: a curve over the step, its cursor as the slider, random steps beside."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -83,7 +83,9 @@ class SteerSection:
         )
         show_if(self.views, shown=False)
         for chart in (self.curve, self.divergence):
-            chart.on_cursor(self._moved)
+            # Not `on_cursor`, which holds the chart's lock: a worker that holds the workspace's
+            # waits for that one, and this needs the workspace's.
+            chart.observe(self._slid(chart), "cursor")
         side = column([self.form, self.text], "280px", 1)
         self.box = VBox([row([side, column([self.views], "400px", 3)])])
         self._stop = desk.workspace.listen(self._edited, "edits")
@@ -180,10 +182,14 @@ class SteerSection:
         if not self.form.blame(told, otherwise="prompts"):
             self.text.value = line(told)
 
-    def _moved(self, by: float | None) -> None:
-        """The cursor was put somewhere: hold that step."""
-        if by is not None and self._curve:
-            self._hold(by)
+    def _slid(self, chart: LineChart) -> Callable[[Any], None]:
+        """What to do when a chart's cursor was put somewhere: hold that step."""
+
+        def hold(by: float | None) -> None:
+            if by is not None and self._curve:
+                self._hold(by)
+
+        return lambda change: chart.guarded(hold)(change["new"])
 
     def _hold(self, by: float) -> None:
         """Make the step the workspace's edit, which can be undone, and show what it does."""

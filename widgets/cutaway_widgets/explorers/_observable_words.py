@@ -110,7 +110,9 @@ def token_text(model: Model, words: Sequence[str | int], observable: Observable)
     parts, other = [], []
     for word in words:
         if not isinstance(word, str):
-            parts.append(f"token {word} is {model.tokenizer.decode([word])!r}")
+            reads = model.tokenizer is not None
+            meant = f" is {model.tokenizer.decode([word])!r}" if reads else ""
+            parts.append(f"token {word}{meant}")
             continue
         token = one_token(model, word)
         parts.append(f"{word!r} is token {token}")
@@ -128,8 +130,10 @@ def token_text(model: Model, words: Sequence[str | int], observable: Observable)
 
 
 def one_token(model: Model, word: str) -> int | None:
-    """Token of a word; None if it is none or several."""
+    """Token of a word; None if it is none or several, or the model reads no words."""
     tokenizer = model.tokenizer
+    if tokenizer is None:
+        return None
     ids = tokenizer(word, add_special_tokens=False)["input_ids"]
     known = len(ids) == 1 and (ids[0] != tokenizer.unk_token_id or word == tokenizer.unk_token)
     return int(ids[0]) if known else None
