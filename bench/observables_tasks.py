@@ -24,7 +24,9 @@ from cutaway.observables.probe_measures import measured as measures
 from cutaway.observables.texts import read_directions, rows_of
 
 PAIR = ("Mary", "John")
-SIZES = (2, 10, 20, 50, 100)
+SIZES = (2, 10, 20, 50)
+WINDOW = 80  # tokens of source
+STEP = 25.0  # residual streams are 400 to 600 long there
 
 
 def strongest(model: Any, observable: ct.Observable, k: int) -> list[tuple[str, float]]:
@@ -77,22 +79,26 @@ def wins(curve: Any, measure: str) -> str:
 
 def cosines_and_slopes(model: Any, subject: Any, obj: Any) -> str:
     """Subject and object vectors of the three strongest heads, and their readings on prose."""
-    prose = given.prose(4000, model)
+    heads = strongest(model, subject, 3)
+    vectors = {}
+    for head, _ in heads:
+        for name, one, templates in (("subject", subject, given.SUBJECT), ("object", obj, given.OBJECT)):
+            vectors[f"{name} {head}"] = feature_vector(
+                model, one, head, norm="frozen", prompts=pair(templates[0])
+            )
+    table = ct.coupling_table(vectors, model=model, texts=given.prose(3000, model))
     rows = []
-    for place, (head, length) in enumerate(strongest(model, subject, 3)):
-        a = feature_vector(model, subject, head, norm="frozen", prompts=pair(given.SUBJECT[0]))
-        b = feature_vector(model, obj, head, norm="frozen", prompts=pair(given.OBJECT[1]))
-        table = ct.coupling_table({"subject": a, "object": b}).iloc[0]
-        cells = [head, f"{length:.1f}", f"{table['cosine']:.3f}", f"{table['coupling']:.3f}"]
-        if place < 2:
-            found = coupling_on_texts(model, a, b, prose)
-            off = found.slope / found.coupling - 1
-            slope = interval(found.slope, found.low, found.high)
-            cells += [slope, f"{off:+.1%}", f"{found.r2:.3f}"]
-        rows.append(cells + ["–"] * (7 - len(cells)))
-    raw = f"raw observables, unembedded: cosine {table['observable_cosine']:.3f}"
-    heads = ("head", "length", "cosine", "coupling", "slope on prose", "slope off by", "r²")
-    return f"{report.table(heads, rows)}\n\nBaseline, {raw}. Prose: the language reference."
+    for head, length in heads:
+        of_pair = (table["a"] == f"subject {head}") & (table["b"] == f"object {head}")
+        line = table[of_pair].iloc[0]
+        slope = interval(line["slope"], line["slope_low"], line["slope_high"])
+        rows.append(
+            (head, f"{length:.1f}", f"{line['cosine']:.3f}", f"{line['coupling']:.3f}", slope,
+             f"{line['slope'] / line['coupling'] - 1:+.1%}", f"{line['r2']:.3f}")
+        )  # fmt: skip
+    raw = f"raw observables, unembedded: cosine {line['observable_cosine']:.3f}"
+    names = ("head", "length", "cosine", "coupling", "slope on prose", "slope off by", "r²")
+    return f"{report.table(names, rows)}\n\nBaseline, {raw}. Prose: the language reference."
 
 
 def scores_of_names(model: Any, observable: Any, templates: Sequence[str], head: str) -> str:
@@ -117,28 +123,26 @@ def steering(model: Any, subject: Any) -> str:
     """Steps along the vectors in men's prompts, beside random ones and the mean difference."""
     template = given.SUBJECT[0]
     women, men = single(model, given.WOMEN), single(model, given.MEN)
-    prompts, places, _ = filled(model, [template], men[:20])
+    prompts, places, _ = filled(model, [template], men[:12])
     rows = []
     for head, where in (("L26H2", "last"), ("L27H5", "last"), ("L25H2", places[0])):
         vector = feature_vector(model, subject, head, norm="frozen", prompts=pair(template))
         kinds: dict[str, Any] = {"vector": vector}
         if head == "L26H2":
             every, _, _ = filled(model, [template], [*women, *men])
-            kinds["mean difference of 80"] = (
-                vector.site, mean_difference(model, every, vector.site, len(women))
-            )  # fmt: skip
+            trained = mean_difference(model, every, vector.site, len(women))
+            kinds[f"mean difference of {len(every)}"] = (vector.site, trained)
         for kind, direction in kinds.items():
-            for by in (10.0, 25.0):
-                found = ct.steer(
-                    model, prompts, direction, by=by, observable=subject, positions=where
-                )
-                strong = np.abs(found.random_change).max()
-                rows.append(
-                    (head, kind, where, by, f"{found.change.mean():+.2f}", f"{strong:.2f}",
-                     f"{found.ratio:.1f}", f"{found.kl.mean():.3f}")
-                )  # fmt: skip
-    heads = ("site of", "direction", "position", "step", "change", "strongest of 20 random",
-             "ratio", "KL (nats)")  # fmt: skip
+            found = ct.steer(
+                model, prompts, direction, by=STEP, observable=subject, positions=where
+            )
+            strong = np.abs(found.random_change).max()
+            rows.append(
+                (head, kind, where, f"{found.change.mean():+.2f}", f"{strong:.2f}",
+                 f"{found.ratio:.1f}", f"{found.kl.mean():.3f}")
+            )  # fmt: skip
+    heads = ("site of", "direction", "position", "change", "strongest of 20 random", "ratio",
+             "KL (nats)")  # fmt: skip
     return report.table(heads, rows)
 
 
@@ -166,7 +170,7 @@ def pronouns(model: Any) -> str:
             cosines_and_slopes(model, subject, obj),
             scores_of_names(model, subject, given.SUBJECT, head),
             scores_of_names(model, obj, given.OBJECT, head),
-            "Steering twenty men's prompts towards \" she\":",
+            f"Steps of {STEP:g} towards \" she\" in twelve men's prompts:",
             steering(model, subject),
         )
     )
@@ -187,21 +191,25 @@ def occupations(model: Any) -> str:
     rng, components = np.random.default_rng(0), components_of(model)
     pairs = [rng.choice(components.n_tokens, 2, replace=False).tolist() for _ in range(20)]
     random = [ct.Observable.from_tokens(model, [a], [b]) for a, b in pairs]
-    heads = dict.fromkeys(
-        head for one in (bias, subject) for head, _ in strongest(model, one, 4)
-    )
-    rows, prompts = [], pair(given.WORK[0])
+    heads = dict.fromkeys(head for one in (bias, subject) for head, _ in strongest(model, one, 3))
+    prompts = pair(given.WORK[0])
+    vectors = {
+        (head, which): feature_vector(model, one, head, norm="frozen", prompts=prompts)
+        for head in heads
+        for which, one in (("bias", bias), ("she", subject))
+    }
+    read = dict(zip(vectors, read_at(model, texts, places, vectors), strict=True))
+    rows = []
     for head in heads:
-        a, b, *others = (
-            feature_vector(model, one, head, norm="frozen", prompts=prompts)
-            for one in (bias, subject, *random)
-        )
+        a, b = vectors[head, "bias"], vectors[head, "she"]
         table = ct.coupling_table({"bias": a, "she": b}).iloc[0]
-        control = [abs(cosine(a.vector, one.vector)) for one in others]
-        read = read_at(model, texts, places, {"bias": a, "she": b})
+        plain = feature_vector(model, bias, head).vector
+        control = [
+            abs(cosine(plain, feature_vector(model, one, head).vector)) for one in random
+        ]
         cells = [head, f"{table['cosine']:+.3f}", f"{max(control):.3f}"]
-        for values in read:
-            found = measures(values[None], female, target, seed=0)
+        for which in ("bias", "she"):
+            found = measures(read[head, which][None], female, target, seed=0)
             cells += [interval(*found[one]) for one in ("r2", "within")]
         rows.append(cells)
     gap = target[female == 1].mean() - target[female == 0].mean()
@@ -224,7 +232,7 @@ def cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def read_at(
-    model: Any, texts: list[str], places: Sequence[int], vectors: dict[str, Any]
+    model: Any, texts: list[str], places: Sequence[int], vectors: dict[Any, Any]
 ) -> NDArray[np.float64]:
     """Readings at one token of each text: (vectors, texts)."""
     components = components_of(model)
@@ -254,7 +262,7 @@ def number(model: Any) -> str:
         f"{observable.name} after 3 templates with {len(known)} nouns in both numbers; the sign is "
         f"right in {np.mean((target > 0) == plural):.1%}. Read at the noun.",
     ]
-    for head, length in strongest(model, observable, 2):
+    for head, length in strongest(model, observable, 1):
         vector = feature_vector(model, observable, head, norm="frozen", prompts=prompts)
         curve = ct.compare_probes(
             model, vector, texts, plural, target=target, groups=groups, position=places,
@@ -279,7 +287,7 @@ CODE = {
 
 def code(model: Any) -> str:
     """C against Python source, from no texts at all."""
-    texts, labels = given.code_windows(model, 80, 96, seed=0)
+    texts, labels = given.code_windows(model, 60, WINDOW, seed=0)
     z = np.array([label == "C" for label in labels], dtype=np.int64)
     observables = {
         name: ct.Observable.from_tokens(model, plus, minus) for name, (plus, minus) in CODE.items()
@@ -307,7 +315,7 @@ def code(model: Any) -> str:
     return "\n\n".join(
         (
             "## C against Python source",
-            f"{int(z.sum())} windows of C headers and {int((1 - z).sum())} of Python, 96 tokens, "
+            f"{int(z.sum())} windows of C headers and {int((1 - z).sum())} of Python, {WINDOW} tokens, "
             "one a file; mean score without sinks. The two longest heads of each observable, "
             "norms skipped, so that no text is used at all:",
             report.table(("vector", "AUC on all windows"), lines),

@@ -58,7 +58,7 @@ NOUNS = {
 }  # fmt: skip
 
 
-def single(model: ct.Observable | Any, words: Iterable[str], most: int = 40) -> list[str]:
+def single(model: ct.Observable | Any, words: Iterable[str], most: int = 30) -> list[str]:
     """Words that are one token with the space before them, at most so many."""
     found = [one for one in words if len(model.tokenizer(f" {one}")["input_ids"]) == 1]
     return found[:most]

@@ -132,10 +132,10 @@ def test_public_names_are_pinned():
         "Activations", "Attributions", "BudgetExceeded", "Cancelled", "Mean", "Observable", "Path",
         "Policy", "ProjectOut", "Projection", "Replace", "Selection", "Steer", "UnknownSite",
         "UnsupportedModel", "Workspace", "Zero", "__version__", "ablate", "attribute", "capture",
-        "code_of", "cost_card", "coupling", "coupling_table", "edited", "feature_groups",
-        "feature_vector", "load_data", "load_model", "merge_features", "open_workspace", "predict",
-        "project", "screen_filters", "sites",
-        "head_map", "search_paths",
+        "code_of", "compare_probes", "cost_card", "coupling", "coupling_on_texts", "coupling_table",
+        "edited", "feature_groups", "feature_vector", "head_map", "load_data", "load_model", "logit_lens",
+        "merge_features", "observe_texts", "open_workspace", "predict", "project", "score_texts",
+        "screen_filters", "search_paths", "sites", "steer",
     }  # fmt: skip
 
 

@@ -79,6 +79,13 @@ LENSES = (
         function="cutaway.causal:attribute",
         result="cutaway.causal:Attributions",
     ),
+    Lens(
+        name="observe",
+        title="Tokens that read on a feature vector",
+        takes="samples",
+        function="cutaway.observables:observe_texts",
+        result="cutaway.observables:TokenScores",
+    ),
 )
 
 

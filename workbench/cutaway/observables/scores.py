@@ -232,6 +232,7 @@ def observe_texts(
     """
     began = time.perf_counter()
     opened = as_model(model)
+    check.one_of("sinks", sinks, ("mark", "drop"))
     if data.kind != "text":
         raise TypeError(
             f"data must be texts, got data of kind {data.kind!r} ({data.name}); open texts"
