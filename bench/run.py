@@ -7,6 +7,7 @@ from pathlib import Path
 SCRIPTS = (
     "startup", "capture", "memory", "page", "mixtures", "screen", "screen_quality", "labels",
     "overfitting", "observables_tasks", "gpt_neo_paper",
+    "overfitting", "observables",
 )  # fmt: skip
 
 

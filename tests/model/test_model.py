@@ -241,9 +241,16 @@ def test_large_models_are_hashed_once(monkeypatch):
     count = []
     real = file._digest
     monkeypatch.setattr(file, "_digest", lambda state: count.append(1) or real(state))
-    model = Model(nn.Linear(60_000, 100))
+    net = nn.Linear(60_000, 100)
+    model = Model(net)
     assert [model.digest for _ in range(3)] == [model.digest] * 3
+    assert Model(net).digest == model.digest
     assert len(count) == 1
+    with torch.no_grad():
+        net.weight += 1
+    before = model.digest
+    assert Model(net).digest == before
+    assert len(count) == 2
 
 
 def test_one_lock_a_module():

@@ -42,6 +42,8 @@ FAMILIES = {
         **_LLAMA, head_dim=8, sliding_window=4, final_logit_softcapping=4.0
     ),
     "gemma3_text": lambda: transformers.Gemma3TextConfig(**_LLAMA, head_dim=8, sliding_window=4),
+    "phi3": lambda: transformers.Phi3Config(**_LLAMA, pad_token_id=0),
+    "smollm3": lambda: transformers.SmolLM3Config(**_LLAMA, pad_token_id=0),
     "phi": lambda: transformers.PhiConfig(
         **_SMALL, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40,
         num_key_value_heads=3,

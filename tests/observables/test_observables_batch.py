@@ -74,3 +74,6 @@ def test_a_node_without_boundary_is_told_once():
         feature_vectors(net, [measured], ["M1@6 > L2H1@6", "L1H0@2 > M1@6 > L2H1@6"],
                         prompts=PROMPTS)  # fmt: skip
     assert len(told) == 1
+    with pytest.warns(UserWarning, match="M1@6") as alone:
+        feature_vector(net, measured, "M1@6 > L2H1@6", prompts=PROMPTS)
+    assert {one.filename for one in [*told, *alone]} == {__file__}

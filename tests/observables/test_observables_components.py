@@ -118,6 +118,53 @@ def test_another_grouping_of_values_is_named(monkeypatch):
     assert "model part model.layers.0.self_attn must be the sum" in refused(net)
 
 
+def test_a_norm_after_a_part_is_named(monkeypatch):
+    net = made("gemma2")
+    norm = net.model.layers[1].post_feedforward_layernorm
+    real = norm.forward
+    monkeypatch.setattr(norm, "forward", lambda x: 2 * real(x))
+    message = refused(net)
+    assert "model part model.layers.1.post_feedforward_layernorm must be the norm of its" in message
+
+
+def test_the_tangent_of_a_logit_cap_touches_at_the_positive_prompt():
+    net = made("gemma2")
+    observable, prompts = Observable.from_tokens(net, [3], [50]), ([1, 2, 3], [1, 9, 3])
+    for norm in ("frozen", "exact"):
+        found = feature_vector(net, observable, "", norm=norm, prompts=prompts)
+        cap, _final = found.points
+        assert (cap["node"], cap["site"], cap["position"]) == ("logit cap", "lm_head", 2)
+        assert abs(cap["error_positive"]) < 1e-12
+        assert abs(cap["error_negative"]) > 1e-3
+        kept = {}
+        handle = net.model.norm.register_forward_pre_hook(
+            lambda _module, given, kept=kept: kept.update(final=given[0][0, -1])
+        )
+        with torch.no_grad():
+            output = net(torch.tensor(prompts[:1]))
+        handle.remove()
+        reading = float(kept["final"] @ torch.tensor(found.vector)) + found.affine
+        measure = float(output.logits[0, -1] @ torch.tensor(observable.vector))
+        assert reading == pytest.approx(measure, rel=1e-5)
+    plain = feature_vector(net, observable, "")  # without prompts: on the logits before the cap
+    assert plain.points == []
+    rows = net.lm_head.weight.detach()
+    assert relative(plain.vector, rows[3] - rows[50]) < 1e-12
+
+
+def test_norms_after_a_part_are_points_of_their_own():
+    net = made("gemma2")
+    observable = Observable.from_tokens(net, [3], [50])
+    found = feature_vector(
+        net, observable, "L0H1@1 > M1", norm="exact", mlp_point="pos",
+        prompts=([1, 2, 3], [1, 9, 3]),
+    )  # fmt: skip
+    assert [(one["node"], one["position"]) for one in found.points] == [
+        ("logit cap", 2), ("final norm", 2), ("norm after MLP 1", 2), ("M1", 2), ("M1", 2),
+        ("norm after heads 0", 2), ("L0H1@1", 1),
+    ]  # fmt: skip
+
+
 def test_a_capped_logit_is_named(monkeypatch):
     net = fresh("llama")
     real = net.lm_head.forward
@@ -153,8 +200,28 @@ def test_other_families_and_encoders_are_refused():
     )  # fmt: skip
     message = refused(transformers.BertModel(config))
     assert message.startswith("model must be a causal language model of one of gpt2, gpt_neo, gptj")
-    assert "got 'bert'" in message
+    assert "got 'bert', an encoder or a model without head; give a decoder" in message
     assert "got 'Linear'" in refused(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("config", "model", "got"),
+    [
+        ("MambaConfig", "MambaForCausalLM", "'mamba' with state-space or recurrent layers, which"),
+        ("JambaConfig", "JambaForCausalLM", "'jamba' with state-space or recurrent layers, which"),
+        ("MixtralConfig", "MixtralForCausalLM", "'mixtral' with a mixture of experts, whose rout"),
+        ("T5Config", "T5ForConditionalGeneration", "'t5', an encoder-decoder; give a decoder of"),
+        ("OPTConfig", "OPTForCausalLM", "'opt'; give a decoder of these families"),
+    ],
+)
+def test_what_is_in_the_way_is_said(config, model, got):
+    class Stub(nn.Module):  # the configuration is all that is read
+        pass
+
+    Stub.__name__ = model
+    net = Stub()
+    net.config = getattr(transformers, config)()
+    assert f"got {got}" in refused(net)
 
 
 def test_a_missing_part_is_named():

@@ -27,12 +27,15 @@ SCHEMA = 2
 _OTHERS = {
     "AnomalyGrowth": "cutaway.filters.overfitting",
     "Attributions": "cutaway.causal",
+    "Completeness": "cutaway.observables.completeness",
     "Effect": "cutaway.causal",
     "FeatureGroups": "cutaway.merging.groups",
     "FeatureVector": "cutaway.observables.vector",
     "FilterImpact": "cutaway.filters.overfitting",
+    "HeadMap": "cutaway.observables.head_map",
     "Merge": "cutaway.merging.merge",
     "OutlierGradients": "cutaway.filters.overfitting",
+    "Paths": "cutaway.observables.search",
     "Predictions": "cutaway.model.predict",
     "Removal": "cutaway.filters.overfitting",
 }

@@ -131,6 +131,41 @@ def _phi_layer(module: nn.Module, block: str) -> Layer:
     return Layer(norm, heads, norm, mlp, parallel=True)
 
 
+def _phi3_layer(module: nn.Module, block: str) -> Layer:
+    config: Any = module.config  # of transformers, which has no types
+    site, mlp = f"{block}.self_attn", f"{block}.mlp"
+    fused, outputs = _weight(module, f"{site}.qkv_proj"), _weight(module, f"{site}.o_proj")
+    size = outputs.shape[1] // config.num_attention_heads * config.num_key_value_heads
+    bias = _bias(module, f"{site}.qkv_proj")
+    heads = _heads(
+        module,
+        site,
+        values=fused[-size:],
+        values_bias=None if bias is None else bias[-size:],
+        outputs=outputs,
+        outputs_bias=_bias(module, f"{site}.o_proj"),
+        queries_keys={f"{site}.qkv_proj": torch.arange(len(fused)) >= len(fused) - size},
+    )
+    both, inner = _weight(module, f"{mlp}.gate_up_proj"), _bias(module, f"{mlp}.gate_up_proj")
+    half = len(both) // 2
+    gated = Mlp(
+        site=mlp,
+        w_in=both[half:],
+        b_in=None if inner is None else inner[half:],
+        w_gate=both[:half],
+        b_gate=None if inner is None else inner[:half],
+        w_out=_weight(module, f"{mlp}.down_proj"),
+        b_out=_bias(module, f"{mlp}.down_proj"),
+        act=_part(module, f"{mlp}.activation_fn"),
+    )
+    return Layer(
+        _norm(module, f"{block}.input_layernorm"),
+        heads,
+        _norm(module, f"{block}.post_attention_layernorm"),
+        gated,
+    )
+
+
 def _separate_heads(module: nn.Module, site: str, out: str = "o_proj") -> Heads:
     return _heads(
         module,
@@ -194,13 +229,14 @@ FAMILIES: dict[str, tuple[str, str, str, LayerOf]] = {
     "gptj": ("transformer.h", "transformer.ln_f", "lm_head", _gptj_layer),
     "gpt_neox": ("gpt_neox.layers", "gpt_neox.final_layer_norm", "lm_head", _gpt_neox_layer),
     **dict.fromkeys(
-        ("llama", "mistral", "qwen2", "qwen3", "gemma"),
+        ("llama", "mistral", "qwen2", "qwen3", "smollm3", "gemma"),
         ("model.layers", "model.norm", "lm_head", _llama_layer),
     ),
     **dict.fromkeys(
         ("gemma2", "gemma3_text"), ("model.layers", "model.norm", "lm_head", _gemma2_layer)
     ),
     "phi": ("model.layers", "model.final_layernorm", "lm_head", _phi_layer),
+    "phi3": ("model.layers", "model.norm", "lm_head", _phi3_layer),
 }
 # What a configuration says of parts that no path is made for, by the names of its entries.
 _FOREIGN = {

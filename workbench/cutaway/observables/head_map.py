@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -21,8 +20,10 @@ from cutaway.observables.norms import NormMode
 from cutaway.observables.observable import Observable
 from cutaway.observables.opened import components_of
 from cutaway.observables.patching import Against, Mixed, attributed, measured, over_pairs, patched
+from cutaway.observables.paths import Path
+from cutaway.observables.pull import pulled
 from cutaway.observables.runs import pairs_of
-from cutaway.observables.vector import feature_vectors
+from cutaway.observables.vector import modes_of, readings_for
 
 MapKind: TypeAlias = Literal["norm", "attribution", "ov_patching", "patching"]
 MAP_KINDS: tuple[MapKind, ...] = ("norm", "attribution", "ov_patching", "patching")
@@ -249,25 +250,23 @@ def _lengths(
     if modes == (None, None, None):
         return _gained(components, observable.weights(components.n_tokens), tick)
     norm, first, final = modes
-    paths = [[f"L{layer}H{head}" for head in range(len(one.heads))]
-             for layer, one in enumerate(components.layers)]  # fmt: skip
-    found = [
-        feature_vectors(
-            model,
-            [observable],
-            list(chain.from_iterable(paths)),
-            norm=norm or "skip",
-            first_norm=first,
-            final_norm=final,
-            prompts=None if pair is None else tuple(pair),
-            tick=part(
-                tick, 0.9 * place / max(1, len(pairs)), 0.9 * (place + 1) / max(1, len(pairs))
-            ),
-        )
-        for place, pair in enumerate(pairs or [None])
+    asked = modes_of(norm or "skip", final, first)
+    paths = [
+        Path(f"L{layer}H{head}")
+        for layer, one in enumerate(components.layers)
+        for head in range(len(one.heads))
     ]
-    lengths = np.array([[np.linalg.norm(one.vector) for one in every] for every in found])
-    shaped = lengths.reshape(len(found), len(paths), -1)
+    weights = observable.weights(components.n_tokens)[None]
+    found = []
+    for place in range(max(1, len(pairs))):
+        here = part(tick, 0.9 * place / max(1, len(pairs)), 0.9 * (place + 1) / max(1, len(pairs)))
+        prompts = tuple(pairs[place]) if pairs else None
+        read = readings_for(model, components, paths, asked, prompts=prompts)
+        walked = pulled(
+            components, weights, paths, modes=asked, read=read, mlp_point="pos", tick=here
+        )
+        found.append(torch.cat([one.vector for one in walked]).norm(dim=-1).numpy())
+    shaped = np.array(found).reshape(len(found), len(components.layers), -1)
     return shaped if pairs else np.asarray(shaped[0])
 
 

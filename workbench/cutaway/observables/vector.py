@@ -135,7 +135,7 @@ def feature_vector(
     Dunefsky, Cohan, "Observable Propagation: Uncovering Feature Vectors in Transformers",
     arXiv 2312.16291.
     """
-    return feature_vectors(
+    return _made(
         model,
         [observable],
         [path],
@@ -189,10 +189,35 @@ def feature_vectors(
     The model runs once, paths share the steps that they have in common from the logits on, and a
     layer's heads take all covectors in one product.
     """
+    return _made(
+        model,
+        observables,
+        paths,
+        norm=norm,
+        prompts=prompts,
+        mlp_point=mlp_point,
+        final_norm=final_norm,
+        first_norm=first_norm,
+        tick=tick,
+    )
+
+
+def _made(
+    model: Model | nn.Module,
+    observables: Sequence[Observable],
+    paths: Sequence[Path | str],
+    *,
+    norm: NormMode,
+    prompts: Sequence[Prompt] | None,
+    mlp_point: MlpPoint,
+    final_norm: NormMode | None,
+    first_norm: NormMode | None,
+    tick: Tick,
+) -> list[FeatureVector]:
     began = time.perf_counter()
     opened = as_model(model)
     ways = [path if isinstance(path, Path) else Path(path) for path in paths]
-    modes = _modes(norm, final_norm, first_norm)
+    modes = modes_of(norm, final_norm, first_norm)
     check.one_of("mlp_point", mlp_point, MLP_POINTS)
     components = components_of(opened)
     if not observables or not ways:
@@ -200,7 +225,7 @@ def feature_vectors(
     weights = torch.stack([one.weights(components.n_tokens) for one in observables])
     for way in ways:
         check_nodes(way, components)
-    read = _readings(opened, components, ways, modes, prompts)
+    read = readings_for(opened, components, ways, modes, prompts=prompts)
     tick(0.5, "feature vectors: the prompts")
     found = pulled(
         components,
@@ -212,13 +237,18 @@ def feature_vectors(
         tick=part(tick, 0.5, 1.0),
     )
     _warn(found)
-    asked = _Asked(opened, components, norm, modes, mlp_point, read, opened.digest)
+    origin = Origin("feature_vector", model=opened.name, weights=opened.digest)
+    asked = _Asked(components, norm, modes, mlp_point, read, origin)
     covectors, _constants = components.unembed(weights)
-    results = [
-        _result(asked, observable, way, covector=covectors[row], found=walked, row=row)
-        for row, observable in enumerate(observables)
-        for way, walked in zip(ways, found, strict=True)
-    ]
+    results = []
+    for row, observable in enumerate(observables):
+        used = np.flatnonzero(observable.vector)
+        named = {str(token): float(observable.vector[token]) for token in used}
+        given = {"observable": observable.name, "weights": named}
+        results += [
+            _result(asked, given, way, covector=covectors[row], found=walked, row=row)
+            for way, walked in zip(ways, found, strict=True)
+        ]
     seconds = time.perf_counter() - began
     results = [replace(one, origin=one.origin.after(seconds)) for one in results]
     tick(1.0, "feature vectors")
@@ -229,17 +259,16 @@ def feature_vectors(
 class _Asked:
     """What all vectors of one call have in common."""
 
-    model: Model
     components: Components
     norm: NormMode
     modes: Modes
     mlp_point: MlpPoint
     read: Readings
-    weights: str
+    origin: Origin
 
 
 def _result(
-    asked: _Asked, observable: Observable, path: Path, *, covector: Tensor, found: Pulled, row: int
+    asked: _Asked, given: dict[str, Any], path: Path, *, covector: Tensor, found: Pulled, row: int
 ) -> FeatureVector:
     first = path.nodes[0] if path.nodes else None
     site = (
@@ -248,20 +277,16 @@ def _result(
         else asked.components.layers[first.layer].norm_before(first.head).site
     )
     final = asked.modes.final if path.nodes else asked.modes.alone
-    used = np.flatnonzero(observable.vector)
     modes = [asked.modes.first, *[asked.norm] * (len(path) - 1), final] if path.nodes else [final]
-    origin = Origin(
-        "feature_vector",
-        {
-            "observable": observable.name,
-            "weights": {str(token): float(observable.vector[token]) for token in used},
+    origin = replace(
+        asked.origin,
+        parameters={
+            **given,
             "path": str(path),
             "norms": modes,
             "mlp_point": asked.mlp_point,
             "prompts": [list(one) for one in asked.read.prompts],
         },
-        model=asked.model.name,
-        weights=asked.weights,
         site=site,
     )
     return FeatureVector(
@@ -273,7 +298,7 @@ def _result(
         site=site,
         affine=float(found.affine[row]),
         path=str(path),
-        observable=observable.name,
+        observable=given["observable"],
         norm=asked.norm,
         final_norm=final,
         first_norm=modes[0],
@@ -282,7 +307,8 @@ def _result(
     )
 
 
-def _modes(norm: NormMode, final: NormMode | None, first: NormMode | None) -> Modes:
+def modes_of(norm: NormMode, final: NormMode | None, first: NormMode | None) -> Modes:
+    """The modes that `feature_vector` was asked for, checked."""
     check.one_of("norm", norm, MODES)
     if first is not None:
         check.one_of("first_norm", first, FIRST_MODES)
@@ -307,11 +333,12 @@ def check_nodes(path: Path, components: Components) -> None:
             )
 
 
-def _readings(
+def readings_for(
     model: Model,
     components: Components,
     paths: Sequence[Path],
     modes: Modes,
+    *,
     prompts: Sequence[Prompt] | None,
 ) -> Readings:
     """Residual streams at the norms that need a base point; checks prompts against the paths."""
@@ -341,5 +368,5 @@ def _warn(found: Sequence[Pulled]) -> None:
                     f"prompts must put {point['node']} on both sides of 0, got readings "
                     f"{point['negative']:.3g} and {point['positive']:.3g}; linearised at their "
                     "mean, choose prompts that differ more",
-                    stacklevel=3,
+                    stacklevel=4,  # the caller of the public function
                 )

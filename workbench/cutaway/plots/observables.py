@@ -69,11 +69,11 @@ def _paths(result: Paths, *, n: int = 25) -> Any:
             )  # fmt: skip
     figure.add_scatter(
         y=names, x=result.patched[:shown], mode="markers", name="through the real modules",
-        marker={"symbol": "x-thin-open", "size": 8, "color": OKABE_ITO[5]},
+        marker={"symbol": "x-thin", "size": 8, "line": {"width": 2, "color": OKABE_ITO[5]}},
     )  # fmt: skip
     figure.update_xaxes(title="change of the measure, positive − negative prompt (logits)")
     figure.update_yaxes(
         title="path", categoryorder="array", categoryarray=names[::-1], automargin=True
     )
-    figure.update_layout(height=160 + 22 * shown, legend={"orientation": "h", "y": -0.2})
+    figure.update_layout(height=160 + 22 * shown, legend={"orientation": "h", "y": -0.14})
     return figure
