@@ -133,9 +133,9 @@ def test_public_names_are_pinned():
         "Policy", "ProjectOut", "Projection", "Replace", "Selection", "Steer", "UnknownSite",
         "UnsupportedModel", "Workspace", "Zero", "__version__", "ablate", "attribute", "capture",
         "code_of", "compare_probes", "cost_card", "coupling", "coupling_on_texts", "coupling_table",
-        "edited", "feature_groups", "feature_vector", "head_map", "load_data", "load_model", "logit_lens",
-        "merge_features", "observe_texts", "open_workspace", "predict", "project", "score_texts",
-        "screen_filters", "search_paths", "sites", "steer",
+        "edited", "feature_groups", "feature_vector", "head_map", "load_data", "load_model",
+        "logit_lens", "merge_features", "observe_texts", "open_workspace", "predict", "project",
+        "score_texts", "screen_filters", "search_paths", "sites", "steer",
     }  # fmt: skip
 
 

@@ -355,7 +355,7 @@ def _longest(model: Model, observable: Observable) -> str:
     gained = components.final_norm.gain * u
     lengths = {
         f"L{at}H{head}": float(
-            (layer.attention_norm.gain * layer.heads.pull_back(gained, head)).norm()
+            (layer.attention_norm.gain * layer.heads.pull_back(gained[None], [head])).norm()
         )
         for at, layer in enumerate(components.layers)
         for head in range(len(layer.heads))
