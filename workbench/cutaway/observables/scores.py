@@ -351,11 +351,11 @@ def _words(model: Model, text: str | None) -> list[str]:
 def _longest(model: Model, observable: Observable) -> str:
     """Head with the longest vector, norms passed by their gains; no data is looked at."""
     components = components_of(model)
-    u, _ = components.unembed(observable.weights(components.n_tokens))
+    u, _ = components.unembed(observable.weights(components.n_tokens)[None])
     gained = components.final_norm.gain * u
     lengths = {
         f"L{at}H{head}": float(
-            (layer.attention_norm.gain * layer.heads.pull_back(gained[None], [head])).norm()
+            (layer.attention_norm.gain * layer.heads.pull_back(gained, [head])).norm()
         )
         for at, layer in enumerate(components.layers)
         for head in range(len(layer.heads))
