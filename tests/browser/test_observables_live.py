@@ -34,6 +34,16 @@ def test_a_click_on_the_head_map_shows_that_head(page):
     expect(page.get_by_label("Path", exact=True)).to_have_value("L1H1@1")
 
 
+def test_one_lens_is_shown_at_a_time(page):
+    logits = page.get_by_text("Tokens whose logits it raises and lowers")
+    read = page.get_by_text("Tokens whose embeddings read highest and lowest")
+    expect(logits).to_be_visible()
+    expect(read).to_be_hidden()
+    page.get_by_role("tab", name="Words that it reads").click()
+    expect(read).to_be_visible()
+    expect(logits).to_be_hidden()
+
+
 def test_a_wrong_word_is_told_when_its_field_is_left(page):
     plus = page.get_by_label("Plus", exact=True)
     plus.fill("she said")

@@ -92,11 +92,12 @@ class VectorSection:
                         height=300, title=title)
             for name, title in LENSES.items()
         }  # fmt: skip
+        panels = {name: VBox([one]) for name, one in self.tokens.items()}
         self.lens = Choice(
             list(LENSES), titles=_TABS,
-            panels=self.tokens, title="Tokens of the vector",
+            panels=panels, title="Tokens of the vector",
         )  # fmt: skip
-        self.side = VBox([self.lens, *self.tokens.values()])
+        self.side = VBox([self.lens, *panels.values()])
         show_if(self.points, shown=False)
         show_if(self.side, shown=False)
         left = column([self.form, self.actions, self.text, self.points], "300px", 1)
