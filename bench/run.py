@@ -7,6 +7,7 @@ from pathlib import Path
 SCRIPTS = (
     "startup", "capture", "memory", "page", "mixtures", "screen", "screen_quality", "labels",
     "overfitting", "merging", "complexity", "pruning", "merging_pretrained", "observables",
+    "observables_tasks", "gpt_neo_paper",
 )  # fmt: skip
 
 

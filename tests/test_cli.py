@@ -8,6 +8,7 @@ from cutaway.causal import Attributions
 from cutaway.filters import FilterScreen
 from cutaway.merging import Merge, open_merged
 from cutaway.model import load_model
+from cutaway.observables import TokenScores
 from cutaway.projection import Projection
 
 
@@ -22,12 +23,14 @@ def test_help_lists_the_commands(capsys):
         cli.main(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for command in ("serve", "lab", "models", "sites", "screen", "project", "attribute", "merge"):
+    commands = "serve lab models sites screen project attribute merge observe"
+    for command in commands.split():
         assert command in text
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "lab", "models", "sites", "screen", "project", "attribute", "merge"]
+    "command",
+    ["serve", "lab", "models", "sites", "screen", "project", "attribute", "merge", "observe"],
 )
 def test_every_command_has_help_seed_and_out(command, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -89,6 +92,20 @@ def test_project_runs_on_a_real_model_and_saves(tmp_path, capsys):
     assert (points.method, points.origin.seed, len(points.rows)) == ("tsne", 3, 50)
     assert points.origin.site == "conv1, conv2"
     assert "by tsne of 50 components" in capsys.readouterr().out
+
+
+def test_observe_scores_texts_and_saves(tmp_path, capsys):
+    out = tmp_path / "scores.zip"
+    arguments = ["observe", "gpt-occupations", "--split", "test", "--limit", "40"]
+    assert cli.main([*arguments, "--plus", "she", "--minus", "he", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("TokenScores(she - he through L0H0 at transformer.h.0.ln_1; ")
+    highest, lowest = said.partition("highest:")[2].split("lowest:")
+    assert " nanny⟧" in highest
+    assert " plumber⟧" in lowest
+    assert len(TokenScores.load(out).text_ids) == 40
+    assert cli.main(arguments) == 1
+    assert "plus and minus must hold at least one token" in capsys.readouterr().err
 
 
 def test_attribute_runs_on_a_real_model_and_saves(tmp_path, capsys):

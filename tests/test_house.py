@@ -132,10 +132,11 @@ def test_public_names_are_pinned():
         "Activations", "Attributions", "BudgetExceeded", "Cancelled", "Mean", "Observable", "Path",
         "Policy", "ProjectOut", "Projection", "Replace", "Selection", "Steer", "UnknownSite",
         "UnsupportedModel", "Workspace", "Zero", "__version__", "ablate", "attribute", "capture",
-        "code_of", "complexity_curve", "cost_card", "coupling", "coupling_table", "edited",
-        "feature_groups", "feature_vector", "head_map", "layer_measures", "load_data",
-        "load_model", "merge_features", "merge_on", "open_workspace", "predict", "project",
-        "screen_filters", "search_paths", "sites",
+        "code_of", "compare_probes", "complexity_curve", "cost_card", "coupling",
+        "coupling_on_texts", "coupling_table", "edited", "feature_groups", "feature_vector",
+        "head_map", "layer_measures", "load_data", "load_model", "logit_lens", "merge_features",
+        "merge_on", "observe_texts", "open_workspace", "predict", "project", "score_texts",
+        "screen_filters", "search_paths", "sites", "steer",
     }  # fmt: skip
 
 

@@ -54,6 +54,7 @@ CASES = [
         f"cw.ComplexityExplorer('lenet5-digits', {DIGITS}, inline=inline)",
         "right answers that become wrong",
     ),
+    Case("observables", "cw.ObservableExplorer(inline=inline)", "575 tokens of 60 texts"),
     Case("workbench", "started(cw.Workbench(inline=inline))", "22 units, 1 selected"),
     Case("gallery", "gallery()", "60 samples, none selected"),
 ]

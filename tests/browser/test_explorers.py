@@ -215,7 +215,7 @@ class TestExplorer:
             for one in kernels_under(host.process):
                 one.resume()
         # Python hears of it once it can.
-        text = re.compile(rf"^{selected(view):,} samples selected")
+        text = re.compile(rf"^{selected(view):,} (samples|tokens) selected")
         expect(host.page.get_by_text(text).first).to_be_visible(timeout=30 * SECONDS)
 
     def test_dark(self, host, case):

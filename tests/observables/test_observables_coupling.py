@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from obsprop_oracle import NAMES, PROMPTS, TOLERANCES, model, observable, oracle, relative, way
 
-from cutaway.observables import coupled_range, coupling, coupling_table, feature_vector
+from cutaway.observables import (
+    CoupledReadings,
+    coupled_range,
+    coupling,
+    coupling_on_texts,
+    coupling_table,
+    feature_vector,
+    score_texts,
+)
+from cutaway.observables.slopes import line_of
 
 
 def heads(name, which):
@@ -117,3 +126,75 @@ def test_bad_input_is_one_clear_line():
         coupling_table([one])
     with pytest.raises(ValueError, match="at least two of different names, got 2 with 1 names"):
         coupling_table([one, one])
+
+
+class TestOnTexts:
+    """The slope that texts show."""
+
+    texts = (PROMPTS[0], PROMPTS[1], PROMPTS[0][::-1], PROMPTS[1][1:8])
+
+    def pair(self, name):
+        return (feature_vector(model(name), observable(name, one), "L1H2") for one in ("O1", "O2"))
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_slope_and_r2_are_the_plain_ones_without_position_0(self, name):
+        a, b = self.pair(name)
+        found = coupling_on_texts(model(name), a, b, self.texts)
+        readings = [score_texts(model(name), one, self.texts) for one in (a, b)]
+        x, y = (one.score[one.position > 0] for one in readings)
+        assert found.slope == pytest.approx(np.polyfit(x, y, 1)[0], rel=1e-9)
+        assert found.intercept == pytest.approx(np.polyfit(x, y, 1)[1], rel=1e-6, abs=1e-9)
+        assert found.r2 == pytest.approx(np.corrcoef(x, y)[0, 1] ** 2, rel=1e-9)
+        assert found.coupling == coupling(a, b)
+        assert len(found.rows) == sum(map(len, self.texts)) - len(self.texts)
+        assert found.rows.ids[0] == "0:1"
+        assert np.isnan(found.low)  # four blocks are too few
+        # Theorem 2's extremes hold for every token
+        lengths = [np.linalg.norm(one) for one in self.streams(name, a.site)]
+        for k, reading, length in zip(found.a, found.b, lengths, strict=True):
+            _, low, high = coupled_range(a, b, k, length * (1 + 1e-9))
+            assert low - 1e-6 <= reading <= high + 1e-6
+
+    def streams(self, name, site):
+        parts = (score_texts(model(name), (site, row), self.texts) for row in np.eye(48))
+        return np.stack([one.score[one.position > 0] for one in parts], axis=1)
+
+    def test_the_table_has_the_same_columns_of_texts(self):
+        a, b = self.pair("llama")
+        other = feature_vector(model("llama"), observable("llama", "O1"), "L0H0")
+        table = coupling_table(
+            {"a": a, "b": b, "other": other}, model=model("llama"), texts=self.texts
+        )
+        one = coupling_on_texts(model("llama"), a, b, self.texts)
+        line = table[(table["a"] == "a") & (table["b"] == "b")].iloc[0]
+        assert line["slope"] == pytest.approx(one.slope, rel=1e-9)
+        assert line["r2"] == pytest.approx(one.r2, rel=1e-9)
+        apart = table[table["same_space"].ne(True)]
+        assert apart[["slope", "slope_low", "slope_high", "r2"]].isna().all(axis=None)
+
+    def test_intervals_of_blocks_cover_a_planted_slope(self):
+        """Neighbours share their error, so intervals over single tokens would be too narrow."""
+        rng, inside = np.random.default_rng(0), 0
+        block = np.repeat(np.arange(60), 16)
+        for seed in range(80):
+            x = rng.normal(size=60)[block] + 0.3 * rng.normal(size=960)
+            y = 0.7 * x + rng.normal(size=60)[block]
+            found = line_of(x, y, block, seed)
+            inside += found["low"] <= 0.7 <= found["high"]
+        assert 0.84 < inside / 80 < 1
+
+    def test_saves_and_loads(self, tmp_path):
+        found = coupling_on_texts(model("llama"), *self.pair("llama"), self.texts)
+        found.save(tmp_path / "coupled.zip")
+        assert CoupledReadings.load(tmp_path / "coupled.zip").digest == found.digest
+        assert repr(found).startswith("CoupledReadings(13 - 30 through L1H2 on 17 - 42 through L1H2")
+
+    def test_bad_input_is_one_clear_line(self):
+        a, b = self.pair("llama")
+        net = model("llama")
+        with pytest.raises(ValueError, match="texts must hold at least one text, got none"):
+            coupling_on_texts(net, a, b, [])
+        with pytest.raises(ValueError, match="at least 3 tokens besides sinks, got 2; give longer"):
+            coupling_on_texts(net, a, b, [PROMPTS[0][:3]])
+        with pytest.raises(ValueError, match="model and texts must come together, got one of them"):
+            coupling_table([a, b], texts=self.texts)

@@ -27,6 +27,7 @@ _HOMES = {
     "Job": "_job",
     "LineChart": "line_chart",
     "Link": "_link",
+    "ObservableExplorer": "explorers.observable_explorer",
     "Progress": "progress",
     "Scatter": "scatter",
     "SelectionBar": "selection_bar",

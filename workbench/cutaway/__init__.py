@@ -31,8 +31,10 @@ _HOME = {
     "capture": "cutaway.model",
     "code_of": "cutaway.reproduce",
     "complexity_curve": "cutaway.merging",
+    "compare_probes": "cutaway.observables",
     "cost_card": "cutaway.model",
     "coupling": "cutaway.observables",
+    "coupling_on_texts": "cutaway.observables",
     "coupling_table": "cutaway.observables",
     "edited": "cutaway.model",
     "feature_groups": "cutaway.merging",
@@ -41,14 +43,18 @@ _HOME = {
     "head_map": "cutaway.observables",
     "load_data": "cutaway.data",
     "load_model": "cutaway.model",
+    "logit_lens": "cutaway.observables",
     "merge_features": "cutaway.merging",
     "merge_on": "cutaway.merging",
+    "observe_texts": "cutaway.observables",
     "open_workspace": "cutaway.session",
     "predict": "cutaway.model",
     "project": "cutaway.projection",
+    "score_texts": "cutaway.observables",
     "screen_filters": "cutaway.filters",
     "search_paths": "cutaway.observables",
     "sites": "cutaway.model",
+    "steer": "cutaway.observables",
 }
 _MODULES = (
     "causal",
@@ -90,9 +96,11 @@ __all__ = [
     "attribute",
     "capture",
     "code_of",
+    "compare_probes",
     "complexity_curve",
     "cost_card",
     "coupling",
+    "coupling_on_texts",
     "coupling_table",
     "edited",
     "feature_groups",
@@ -101,14 +109,18 @@ __all__ = [
     "layer_measures",
     "load_data",
     "load_model",
+    "logit_lens",
     "merge_features",
     "merge_on",
+    "observe_texts",
     "open_workspace",
     "predict",
     "project",
+    "score_texts",
     "screen_filters",
     "search_paths",
     "sites",
+    "steer",
 ]
 
 if TYPE_CHECKING:
@@ -141,7 +153,19 @@ if TYPE_CHECKING:
     from cutaway.model.edit import edited
     from cutaway.model.predict import predict
     from cutaway.model.sites import sites
-    from cutaway.observables import Observable, Path, coupling_table, feature_vector, search_paths
+    from cutaway.observables import (
+        Observable,
+        Path,
+        compare_probes,
+        coupling_on_texts,
+        coupling_table,
+        feature_vector,
+        logit_lens,
+        observe_texts,
+        score_texts,
+        search_paths,
+        steer,
+    )
     from cutaway.observables.coupling import coupling
     from cutaway.observables.head_map import head_map
     from cutaway.policy import Policy

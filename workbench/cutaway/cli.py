@@ -1,4 +1,4 @@
-"""The command line: ``cutaway lab | serve | models | sites | screen | project | attribute``.
+"""The command line: ``cutaway lab | serve | models | sites | screen | project | …``.
 
 Heavy imports wait until a command needs them, so that ``--help`` answers at once.
 """
@@ -45,10 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     project = add("project", _project, "show samples as points: PCA, UMAP or t-SNE")
     attribute = add("attribute", _attribute, "find the places of the input an answer comes from")
     merge = add("merge", _merge, "merge the features of a model that are nearly the same")
-    for one in (sites, screen, project, attribute, merge):
+    observe = add("observe", _observe, "score the tokens of texts on a feature vector")
+    for one in (sites, screen, project, attribute, merge, observe):
         one.add_argument("model", help="sample model, or folder of a Hugging Face model")
         one.add_argument("data", nargs="?", help="sample data, image folder or file of texts")
-    for one in (screen, project, attribute, merge):
+    for one in (screen, project, attribute, merge, observe):
         one.add_argument("--split", help="split of the data, e.g. train or test")
         one.add_argument("--limit", type=int, help="use this many samples, drawn by a fixed seed")
     for one in (screen, project):
@@ -60,6 +61,15 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("--beta", type=float, default=0.05, help="threshold, 0 to 1 (default 0.05)")
     merge.add_argument("--rule", default="auto", help="official, exact, ward, … (default auto)")
     merge.add_argument("--save-model", type=Path, help="safetensors file for the smaller model")
+    for name, text in (
+        ("plus", "words whose logits count for, with commas"),
+        ("minus", "words whose logits count against"),
+        ("path", "heads and MLPs, e.g. 'L1H0 > M1' (default: the head with the longest vector)"),
+        ("positive", "prompt for norms and MLPs; with --negative"),
+        ("negative", "prompt of as many tokens as --positive"),
+    ):
+        observe.add_argument(f"--{name}", help=text)
+    observe.add_argument("--norm", default="skip", help="skip, approx, frozen or exact")
     return parser
 
 
@@ -235,6 +245,21 @@ def _merge(arguments: argparse.Namespace) -> int:
     if arguments.save_model:
         found.save_model(arguments.save_model)
         print(f"cutaway: saved {arguments.save_model}")
+    return _saved(found, arguments)
+
+
+def _observe(arguments: argparse.Namespace) -> int:
+    import cutaway as ct
+
+    model, data = _opened(arguments)
+    names = ("plus", "minus", "path", "positive", "negative", "norm")
+    with _progress("observe") as tick:
+        found = ct.observe_texts(
+            model, data, **{name: getattr(arguments, name) for name in names}, tick=tick
+        )
+    print(repr(found))
+    for title, frame in (("highest", found.top(8)), ("lowest", found.bottom(8))):
+        print(f"{title}:\n{frame.to_string()}")
     return _saved(found, arguments)
 
 

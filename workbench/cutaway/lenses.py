@@ -90,6 +90,14 @@ LENSES = (
         result="cutaway.merging:Merge",
         about="groups",
     ),
+    Lens(
+        name="observe",
+        title="Tokens that read on a feature vector",
+        takes="samples",
+        function="cutaway.observables:observe_texts",
+        result="cutaway.observables:TokenScores",
+        about="tokens",
+    ),
 )
 
 

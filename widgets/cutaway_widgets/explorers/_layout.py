@@ -49,9 +49,12 @@ def side_and_main(side: Sequence[Any], main: Sequence[Any]) -> ipywidgets.Box:
 
 
 def end(widget: Any) -> None:
-    """Close a widget, or what else can be closed, and all in it, layouts too."""
+    """Close a widget, or what else can be closed, and all in it, layouts and own links too."""
     for one in getattr(widget, "children", ()):
         end(one)
+    for owns, link in (("_owns_link", "link"), ("_owns_row_link", "row_link")):
+        if getattr(widget, owns, False):
+            end(getattr(widget, link))
     own = [getattr(widget, name, None) for name in ("layout", "style")]
     widget.close()
     for one in own:

@@ -38,6 +38,12 @@ SHARES = (
     "uuuuvkpuuuENuuuuuzzruuuxTQuuuuvJOwuuuFUwuuuuuyCutmgmvuuuuuuuwtl908tuuuuuuvGNKsnuuuuu"
     "uuuuuuuuuuuuuuuuuuuuuuuuuuuu"
 )
+# Words of lines of text, two characters a word: its length, and its reading as in `SHARES`.
+WORDS = (
+    "5u6y3q4A6r4o1r 3u646y3r5A2p4v1r 2u6r5E2s1q5Y3I3R3o4r5s1q 3u5e6y3r6t6s4o1r "
+    "2u6r4D2s1q6D3I3R3o5p6q4n1r 3u6r6y3z7x2p4v1r 3u7r6y3r4B9s1r 2u6r4C2s1q9J3I3R3o6p5p5p1r "
+    "6u4x4n2H3n5p4r4h1q"
+)
 
 
 def coded(points: NDArray[np.floating], colors: Iterable[int]) -> str:
@@ -61,6 +67,8 @@ def picture(lens: str) -> str:
         drawn = "".join(_points(POINTS[lens]))
     elif lens == "attribute":
         drawn = "".join(_places(SHARES))
+    elif lens == "observe":
+        drawn = "".join(_words(WORDS))
     else:
         return ""
     head = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDE} {HIGH}'>"
@@ -89,3 +97,19 @@ def _places(text: str) -> Iterable[str]:
                 f"<rect x='{left:.1f}' y='{y * side:.1f}' width='{side:.1f}' height='{side:.1f}' "
                 f"fill='{ink}' fill-opacity='{min(1, 0.25 + abs(share)):.2f}'/>"
             )
+
+
+def _words(text: str) -> Iterable[str]:
+    high = HIGH / 9
+    for row, line in enumerate(text.split()):
+        left = 4.0
+        for at in range(0, len(line), 2):
+            width = 2.3 * LEVELS.index(line[at])
+            share = (LEVELS.index(line[at + 1]) - 30) / 30
+            ink = _INK[5] if share > 0 else _INK[0]
+            yield (
+                f"<rect x='{left:.1f}' y='{row * high + 1.5:.1f}' width='{width:.1f}' "
+                f"height='{high - 3:.1f}' rx='1.5' fill='{ink}' "
+                f"fill-opacity='{min(1, 0.08 + abs(share)):.2f}'/>"
+            )
+            left += width + 2.5

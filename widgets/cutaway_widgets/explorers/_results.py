@@ -16,6 +16,7 @@ from cutaway_widgets.actions import Action, Actions
 from cutaway_widgets.explorers import (
     _attribution_views,  # noqa: F401 - registers its views
     _effect_views,  # noqa: F401 - registers its views
+    _observable_results,  # noqa: F401 - registers its views
 )
 from cutaway_widgets.explorers import _filter_views as words
 from cutaway_widgets.explorers._differences import differences_text, filter_differences

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -44,7 +44,9 @@ class Edit(ABC):
     def to_json(self) -> dict[str, Any]:
         """Plain JSON object."""
         return {"edit": type(self).__name__} | {
-            one.name: _plain(getattr(self, one.name)) for one in fields(self)
+            one.name: _plain(getattr(self, one.name))
+            for one in fields(self)
+            if not one.kw_only or getattr(self, one.name) is not None
         }
 
     @staticmethod
@@ -62,8 +64,10 @@ class Edit(ABC):
         return Edit.kinds[kind](**rest)
 
     def __repr__(self) -> str:
-        said = ", ".join(_short(getattr(self, one.name)) for one in fields(self))
-        return f"{type(self).__name__}({said})"
+        said = [_short(getattr(self, one.name)) for one in fields(self) if not one.kw_only]
+        named = {one.name: getattr(self, one.name) for one in fields(self) if one.kw_only}
+        said += [f"{name}={value!r}" for name, value in named.items() if value is not None]
+        return f"{type(self).__name__}({', '.join(said)})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -209,9 +213,20 @@ class Replace(UnitEdit):
 
 @dataclass(frozen=True, repr=False)
 class DirectionEdit(Edit):
-    """Base of the edits along one direction of the space of units."""
+    """Base of the edits along one direction of the space of units.
+
+    Parameters
+    ----------
+    site : str
+        Path of the site.
+    direction : array_like of shape (n_units,)
+        Scaled to length 1.
+    position : int or None
+        Edit one place of the last axis only, e.g. a token's; -1 is the last one. None edits all.
+    """
 
     direction: Numbers
+    position: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check the direction and scale it to length 1."""
@@ -223,6 +238,26 @@ class DirectionEdit(Edit):
                 f"direction must be finite and not 0, got length {length}; give a vector over units"
             )
         object.__setattr__(self, "direction", tuple((numbers / length).tolist()))
+        if self.position is not None:
+            check.whole("position", self.position, -(10**9), remedy="-1 is the last place")
+
+    def applied(self, values: Tensor) -> Tensor:
+        """Changed copy of values of shape (units, …)."""
+        if self.position is None:
+            return self._moved(values)
+        places = values.shape[-1]
+        if values.ndim < 3 or not -places <= self.position < places:
+            raise ValueError(
+                f"position must be a place of {self.site}, got {self.position} for "
+                f"{places if values.ndim > 2 else 'no'} places; choose another, or None for all"
+            )
+        changed = values.clone()
+        changed[..., self.position] = self._moved(values[..., self.position])
+        return changed
+
+    @abstractmethod
+    def _moved(self, values: Tensor) -> Tensor:
+        """Changed copy of values of shape (units, …), at every place."""
 
     def along(self, direction: ArrayLike) -> "DirectionEdit":
         """Same edit along another direction."""
@@ -239,7 +274,7 @@ class DirectionEdit(Edit):
 
 @dataclass(frozen=True, repr=False)
 class ProjectOut(DirectionEdit):
-    """What lies along a direction removed, at every position.
+    """What lies along a direction removed, at every position or at one.
 
     Parameters
     ----------
@@ -247,17 +282,18 @@ class ProjectOut(DirectionEdit):
         Path of the site.
     direction : array_like of shape (n_units,)
         Scaled to length 1.
+    position : int or None
+        Place of the last axis, e.g. a token's; -1 is the last one. None: every place.
     """
 
-    def applied(self, values: Tensor) -> Tensor:
-        """Values minus their part along the direction."""
+    def _moved(self, values: Tensor) -> Tensor:
         vector = self._vector(values)
         return values - vector * (vector * values).sum(0, keepdim=True)
 
 
 @dataclass(frozen=True, repr=False)
 class Steer(DirectionEdit):
-    """A step along a direction added, at every position.
+    """A step along a direction added, at every position or at one.
 
     Parameters
     ----------
@@ -267,6 +303,8 @@ class Steer(DirectionEdit):
         Scaled to length 1.
     by : float
         Length of the step, in units of the activations.
+    position : int or None
+        Place of the last axis, e.g. a token's; -1 is the last one. None: every place.
     """
 
     by: float = 1.0
@@ -279,8 +317,7 @@ class Steer(DirectionEdit):
                 f"by must be a finite number, got {self.by}; give the length of a step"
             )
 
-    def applied(self, values: Tensor) -> Tensor:
-        """Values plus the step."""
+    def _moved(self, values: Tensor) -> Tensor:
         return values + self.by * self._vector(values)
 
 

@@ -1,14 +1,18 @@
 """How the readings of two feature vectors go together."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from torch import nn
 
-from cutaway.core import check
+from cutaway.core import Tick, check, silent
+from cutaway.model.model import Model
+from cutaway.observables.prompts import Prompt
+from cutaway.observables.slopes import slopes_on_texts
 from cutaway.observables.vector import FeatureVector
 
 
@@ -82,6 +86,11 @@ def coupled_range(
 
 def coupling_table(
     vectors: Mapping[str, FeatureVector] | Iterable[FeatureVector],
+    *,
+    model: Model | nn.Module | None = None,
+    texts: Sequence[Prompt] | None = None,
+    seed: int = 0,
+    tick: Tick = silent,
 ) -> pd.DataFrame:
     """Couplings and cosines of all ordered pairs of some feature vectors.
 
@@ -89,19 +98,33 @@ def coupling_table(
     ----------
     vectors : mapping of str to FeatureVector, or iterable of FeatureVector
         At least two; in an iterable each is called "observable through path".
+    model : Model or torch.nn.Module or None
+        With `texts`: the model that the vectors are of.
+    texts : sequence of str or of token ids, or None
+        Adds what these texts show; see `cutaway.observables.coupling_on_texts`.
+    seed : int
+        Of the bootstrap over texts.
+    tick : Tick
+        Called in every layer while the model runs.
 
     Returns
     -------
     DataFrame
         A row a pair (a, b): `coupling` C(a, b), NaN where `coupling` would refuse the pair,
         `cosine` of the vectors, `observable_cosine` of the observables at the unembedding, which
-        is the baseline that a cosine must be compared with, and `same_space`.
+        is the baseline that a cosine must be compared with, and `same_space`. With texts also
+        `slope` of b's reading on a's, `slope_low` and `slope_high` (95 %), and `r2`.
 
     Raises
     ------
     ValueError
-        If there are fewer than two, or two of one name.
+        If there are fewer than two, or two of one name; or one of model and texts is missing.
     """
+    if (model is None) != (texts is None):
+        raise ValueError(
+            "model and texts must come together, got one of them; give both, or none for the "
+            "weights alone"
+        )
     named = _named(vectors)
     rows = []
     for (name_a, a), (name_b, b) in permutations(named.items(), 2):
@@ -117,7 +140,11 @@ def coupling_table(
                 "same_space": same,
             }
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    if model is not None and texts is not None:
+        slopes = slopes_on_texts(model, named, texts, seed=seed, tick=tick)
+        table = table.merge(slopes, on=["a", "b"])
+    return table
 
 
 def _named(
