@@ -23,7 +23,7 @@ def streams(model: Any, texts: list[str], site: str) -> NDArray[np.float64]:
     rows = rows_of(model, texts, components.n_tokens)
     units = {str(unit): (site, one) for unit, one in enumerate(np.eye(components.width))}
     read = read_directions(model, components, rows, units, tick=lambda *_: None, title="")
-    return read.values[:, read.position == SUBJECT].T
+    return read.reading[:, read.position == SUBJECT].T
 
 
 def planted_direction(model: Any, site: str) -> NDArray[np.float64]:
@@ -147,12 +147,9 @@ def planted() -> str:
     model = ct.load_model("gpt-occupations")
     she = ct.Observable.from_tokens(model, ["she"], ["he"])
     head = longest(model, she)
-    return "\n\n".join(
-        (
-            "## Planted bias (sample model gpt-occupations)",
-            "Planted direction: the one along which the streams of the 16 occupations vary with "
-            "their planted log-odds. Our vector is made from the weights and two prompts.",
-            directions(model, she, head),
-            curve(model, she, head),
-        )
+    intro = (
+        "Planted direction: the one along which the streams of the 16 occupations vary with their "
+        "planted log-odds. Our vector is made from the weights and two prompts."
     )
+    title = "## Planted bias (sample model gpt-occupations)"
+    return "\n\n".join((title, intro, directions(model, she, head), curve(model, she, head)))

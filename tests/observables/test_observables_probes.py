@@ -200,7 +200,9 @@ def test_vector_is_measured_on_the_streams_that_scores_read(planted):
     vector, texts, labels, _, places, net = planted
     scores = ct.score_texts(net, vector, texts)
     made = {"mine": scores.score[scores.position == places], "mean": scores.text_score}
-    at = compare_probes(net, vector, texts, labels, position=places, scores=made, sizes=(2,), draws=1)
+    at = compare_probes(
+        net, vector, texts, labels, position=places, scores=made, sizes=(2,), draws=1
+    )
     mean = compare_probes(net, vector, texts, labels, scores=made, sizes=(2,), draws=1)
     assert at.auc[0] == at.auc[1]
     assert mean.auc[0] == mean.auc[2]
@@ -217,11 +219,14 @@ def test_saves_and_loads(curve, tmp_path):
 
 
 def test_bad_input_is_one_clear_line(planted, monkeypatch):
-    vector, texts, labels, _, _, net = planted
+    vector, texts, _, _, _, net = planted
     some, theirs = texts[:12], ["a", "b"] * 6
     for options, said in (
         ({"texts": []}, "texts must hold at least one text, got none"),
-        ({"labels": ["a"] * 12}, "labels must hold two classes, got 1: a; give texts of two classes"),
+        (
+            {"labels": ["a"] * 12},
+            "labels must hold two classes, got 1: a; give texts of two classes",
+        ),
         ({"labels": theirs[:5]}, r"labels must have as many entries as texts \(12\), got 5"),
         ({"labels": ["a"] * 10 + ["b"] * 2}, "at least 4 texts of each class, got 2; give more"),
         ({"target": [np.nan] * 12}, "target must be finite, got nan"),
@@ -239,10 +244,14 @@ def test_bad_input_is_one_clear_line(planted, monkeypatch):
     ):
         given = {"vector": vector, "texts": some, "labels": theirs} | options
         with pytest.raises(ValueError, match=said) as caught:
-            compare_probes(net, given.pop("vector"), given.pop("texts"), given.pop("labels"), **given)
+            compare_probes(
+                net, given.pop("vector"), given.pop("texts"), given.pop("labels"), **given
+            )
         assert "\n" not in str(caught.value)
     monkeypatch.setattr("cutaway.observables.probes.find_spec", lambda _name: None)
-    with pytest.raises(ImportError, match="concept_erasure gives 'leace' and is not installed; pip"):
+    with pytest.raises(
+        ImportError, match="concept_erasure gives 'leace' and is not installed; pip"
+    ):
         compare_probes(net, vector, some, theirs, methods=["leace"])
     left = compare_probes(net, vector, some, theirs, sizes=(2,), draws=1)
     assert set(left.method) == {"vector", "mean_difference", "logistic", "ridge"}

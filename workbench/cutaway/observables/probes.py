@@ -29,6 +29,7 @@ from cutaway.observables.texts import Direction, Row, direction_of, rows_of, sin
 
 Position: TypeAlias = Literal["mean", "last"] | int | Sequence[int]
 Measure: TypeAlias = Literal["auc", "r2", "within"]
+_Line: TypeAlias = tuple[str, int, NDArray[np.float64]]
 SIZES = (2, 4, 6, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -186,33 +187,22 @@ def compare_probes(
     rng = np.random.default_rng(seed)
     train, test = _split(z, np.arange(len(rows)) if groups is None else np.asarray(groups), rng)
     kept = _sizes(sizes, z[train])
-    x = _features(opened, components, rows, site, places, read, part(tick, 0.0, 0.5))
+    half = part(tick, 0.0, 0.5)
+    x = _features(opened, components, rows, site=site, places=places, read=read, tick=half)
     free = {"vector": x @ direction} | {
         name: _numbers(f"scores of {name}", one, len(rows)) for name, one in (scores or {}).items()
     }
-    lines: list[tuple[str, int, NDArray[np.float64]]] = [
-        (name, 0, values[None, test]) for name, values in free.items()
-    ]
-    steps, done = len(chosen) * len(kept) * draws, 0
-    orders = [_order(z[train], rng) for _ in range(draws)]
-    for name in chosen:
-        for size in kept:
-            found = []
-            for order in orders:
-                tick(0.5 + 0.45 * done / steps, f"probes: {name} on {size} texts")
-                some = train[order[:size]]
-                mean = x[some].mean(0)
-                w = FITS[name](x[some] - mean, z[some].astype(np.float64), v[some])
-                found.append((x[test] - mean) @ w)
-                done += 1
-            lines.append((name, size, np.stack(found)))
+    lines: list[_Line] = [(name, 0, values[None, test]) for name, values in free.items()]
+    orders = [train[_order(z[train], rng)] for _ in range(draws)]
+    lines += _trained(x, z, v, chosen, kept, orders=orders, test=test, tick=part(tick, 0.5, 0.95))
+    names = np.array([f"{name} {size}" if size else name for name, size, _ in lines])
     result = ProbeCurve(
-        rows=Index(np.array([f"{name} {size}" if size else name for name, size, _ in lines]), "probe"),
+        rows=Index(names, "probe"),
         origin=Origin(
             "compare_probes",
             {
                 **said_of(vector), "methods": list(chosen), "sizes": list(kept), "read": read,
-                "position": position if isinstance(position, (str, int)) else list(position),
+                "position": position if places is None else places.tolist(),
                 "draws": draws, "labels": digest.of_arrays({"z": z, "v": v}),
                 "scores": list(free)[1:],
             },
@@ -235,8 +225,37 @@ def compare_probes(
     return result
 
 
+def _trained(
+    x: NDArray[np.float64],
+    z: NDArray[np.int64],
+    v: NDArray[np.float64],
+    methods: Sequence[str],
+    sizes: Sequence[int],
+    *,
+    orders: Sequence[NDArray[np.int64]],
+    test: NDArray[np.int64],
+    tick: Tick,
+) -> list[_Line]:
+    """Scores of the held-out texts by method and size, a row a training draw."""
+    lines: list[_Line] = []
+    steps = len(methods) * len(sizes) * len(orders)
+    done = 0
+    for name in methods:
+        for size in sizes:
+            found = []
+            for order in orders:
+                tick(done / steps, f"probes: {name} on {size} texts")
+                some = order[:size]
+                mean = x[some].mean(0)
+                w = FITS[name](x[some] - mean, z[some].astype(np.float64), v[some])
+                found.append((x[test] - mean) @ w)
+                done += 1
+            lines.append((name, size, np.stack(found)))
+    return lines
+
+
 def _columns(
-    lines: Sequence[tuple[str, int, NDArray[np.float64]]],
+    lines: Sequence[_Line],
     z: NDArray[np.int64],
     v: NDArray[np.float64],
     seed: int,
@@ -259,6 +278,7 @@ def _features(
     model: Model,
     components: Components,
     rows: Sequence[Row],
+    *,
     site: str,
     places: NDArray[np.int64] | None,
     read: Read,
@@ -321,7 +341,9 @@ def _numbers(name: str, values: ArrayLike, n: int) -> NDArray[np.float64]:
     check.n_dims(name, array, 1, "a number for each text")
     check.same_length(name, len(array), "texts", n)
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]}; leave it out")
+        raise ValueError(
+            f"{name} must be finite, got {array[~np.isfinite(array)][0]}; leave it out"
+        )
     return array
 
 
