@@ -12,6 +12,7 @@ import cutaway as ct
 from cutaway.observables import Observable, ProbeCurve, compare_probes, feature_vector
 from cutaway.observables.probe_fits import FITS
 from cutaway.observables.probe_measures import auc, measured, r2, r2_within
+from cutaway.observables.probe_splits import split
 from cutaway_samples import occupations
 
 PAIR = ("The nurse said that", "The doctor said that")
@@ -186,11 +187,9 @@ def test_wins_from_is_the_start_of_the_last_run_above(curve):
 
 
 def test_every_group_stays_on_one_side(planted):
-    from cutaway.observables.probes import _split
-
     _, _, labels, groups, _, _ = planted
     z = (labels == "she").astype(np.int64)
-    train, test = _split(z, groups, np.random.default_rng(0))
+    train, test = split(z, groups, np.random.default_rng(0))
     assert not set(groups[train]) & set(groups[test])
     assert sorted([*train, *test]) == list(range(len(z)))
     assert 0.4 < len(test) / len(z) < 0.6

@@ -23,6 +23,7 @@ from cutaway.observables.components import Components
 from cutaway.observables.opened import components_of
 from cutaway.observables.probe_fits import FITS
 from cutaway.observables.probe_measures import measured
+from cutaway.observables.probe_splits import balanced, split, trainable
 from cutaway.observables.prompts import Prompt
 from cutaway.observables.scores import Read, named, said_of
 from cutaway.observables.texts import Direction, Row, direction_of, rows_of, sinks_of, streams
@@ -185,15 +186,15 @@ def compare_probes(
     z, classes = _classes(labels, len(rows))
     v = z.astype(np.float64) if target is None else _numbers("target", target, len(rows))
     rng = np.random.default_rng(seed)
-    train, test = _split(z, np.arange(len(rows)) if groups is None else np.asarray(groups), rng)
-    kept = _sizes(sizes, z[train])
+    train, test = split(z, np.arange(len(rows)) if groups is None else np.asarray(groups), rng)
+    kept = trainable(sizes, z[train])
     half = part(tick, 0.0, 0.5)
     x = _features(opened, components, rows, site=site, places=places, read=read, tick=half)
     free = {"vector": x @ direction} | {
         name: _numbers(f"scores of {name}", one, len(rows)) for name, one in (scores or {}).items()
     }
     lines: list[_Line] = [(name, 0, values[None, test]) for name, values in free.items()]
-    orders = [train[_order(z[train], rng)] for _ in range(draws)]
+    orders = [train[balanced(z[train], rng)] for _ in range(draws)]
     lines += _trained(x, z, v, chosen, kept, orders=orders, test=test, tick=part(tick, 0.5, 0.95))
     names = np.array([f"{name} {size}" if size else name for name, size, _ in lines])
     result = ProbeCurve(
@@ -358,44 +359,3 @@ def _methods(methods: Sequence[str] | None) -> tuple[str, ...]:
             "concept_erasure gives 'leace' and is not installed; pip install 'cutaway[peers]'"
         )
     return tuple(dict.fromkeys(methods))
-
-
-def _split(
-    z: NDArray[np.int64], groups: NDArray[Any], rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places to train on and held out: half the groups of each mixture of classes."""
-    check.same_length("groups", len(groups), "texts", len(z))
-    _, group = np.unique(groups, return_inverse=True)
-    held = np.zeros(int(group.max()) + 1, dtype=np.bool_)
-    ones, all_ = np.bincount(group, z), np.bincount(group)
-    kind = np.where(ones == all_, 1, np.where(ones == 0, 0, 2))
-    for one in (0, 1, 2):
-        places = rng.permutation(np.flatnonzero(kind == one))
-        held[places[: len(places) // 2]] = True
-    test = held[group]
-    for name, part_of in (("held out", z[test]), ("training", z[~test])):
-        if len(np.unique(part_of)) < 2:
-            raise ValueError(
-                f"groups must leave both classes in the {name} half, got one; give more groups"
-            )
-    return np.flatnonzero(~test), np.flatnonzero(test)
-
-
-def _sizes(sizes: Sequence[int], z: NDArray[np.int64]) -> tuple[int, ...]:
-    for one in sizes:
-        check.whole("sizes", one, 2, remedy="train on one text of each class or more")
-    most = 2 * int(np.bincount(z).min())
-    kept = tuple(sorted({int(one) for one in sizes if one <= most}))
-    if not kept:
-        raise ValueError(
-            f"sizes must hold one of at most {most}, what the training half has of both classes, "
-            f"got {list(sizes)}; give more texts"
-        )
-    return kept
-
-
-def _order(z: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Places of both classes in turn, so that every beginning is balanced."""
-    groups = [rng.permutation(np.flatnonzero(z == one)) for one in (0, 1)]
-    short = min(map(len, groups))
-    return np.stack([group[:short] for group in groups], axis=1).ravel()
