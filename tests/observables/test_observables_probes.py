@@ -134,9 +134,9 @@ def planted():
     net = ct.load_model("gpt-occupations")
     she = Observable.from_tokens(net, ["she"], ["he"])
     texts, labels, jobs = [], [], []
-    for text, split, woman in occupations.sentences():
+    for text, part_of, woman in occupations.sentences():
         words = text.split()
-        if split == "test" and words[0] == "The" and jobs.count(words[1]) < 10:
+        if part_of == "test" and words[0] == "The" and jobs.count(words[1]) < 10:
             cut = next(at for at, one in enumerate(words) if one in {"she", "he", "her", "his"})
             texts.append(" ".join(words[:cut]))
             labels.append(("he", "she")[woman])
