@@ -67,7 +67,8 @@ def observables(outputs, _folder):
     assert float(slopes["slope"]) == pytest.approx(float(slopes["coupling"]), rel=0.15)
     curve = table(outputs, "auc_low").query("auc != ''")  # the line of the index's name
     auc = curve.set_index([curve.columns[0]])["auc"].astype(float)
-    assert auc["vector"] > auc["logistic 10"]
+    assert auc["vector"] >= auc["logistic 10"]
+    assert auc["vector"] > auc["logistic 2"]
 
 
 def pronouns(outputs, _folder):
