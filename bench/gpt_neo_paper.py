@@ -110,8 +110,7 @@ def vector(model: Any, observable: ct.Observable, path: str) -> Any:
     layers = components_of(model).layers
     nodes = ct.Path(path).nodes
     if any(
-        one.layer >= len(layers) or (one.head or 0) >= len(layers[one.layer].heads)
-        for one in nodes
+        one.layer >= len(layers) or (one.head or 0) >= len(layers[one.layer].heads) for one in nodes
     ):
         return None
     return feature_vector(model, observable, path)

@@ -8,6 +8,7 @@ chosen by the length of their vectors alone. Nothing is left out that did not wo
 
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,9 +36,7 @@ def strongest(model: Any, observable: ct.Observable, k: int) -> list[tuple[str, 
     u, _ = components.unembed(observable.weights(components.n_tokens))
     u = components.final_norm.gain * u
     lengths = {
-        f"L{at}H{head}": float(
-            (layer.attention_norm.gain * layer.heads.pull_back(u, head)).norm()
-        )
+        f"L{at}H{head}": float((layer.attention_norm.gain * layer.heads.pull_back(u, head)).norm())
         for at, layer in enumerate(components.layers)
         for head in range(len(layer.heads))
     }
@@ -82,7 +81,10 @@ def cosines_and_slopes(model: Any, subject: Any, obj: Any) -> str:
     heads = strongest(model, subject, 3)
     vectors = {}
     for head, _ in heads:
-        for name, one, templates in (("subject", subject, given.SUBJECT), ("object", obj, given.OBJECT)):
+        for name, one, templates in (
+            ("subject", subject, given.SUBJECT),
+            ("object", obj, given.OBJECT),
+        ):
             vectors[f"{name} {head}"] = feature_vector(
                 model, one, head, norm="frozen", prompts=pair(templates[0])
             )
@@ -155,7 +157,7 @@ def mean_difference(
     units = {str(unit): (site, one) for unit, one in enumerate(np.eye(components.width))}
     read = read_directions(model, components, rows, units, tick=lambda *_: None, title="mean")
     last = np.flatnonzero(np.append(np.diff(read.text) > 0, True))
-    streams = read.values[:, last].T
+    streams = read.reading[:, last].T
     return np.asarray(streams[:n_positive].mean(0) - streams[n_positive:].mean(0))
 
 
@@ -170,7 +172,7 @@ def pronouns(model: Any) -> str:
             cosines_and_slopes(model, subject, obj),
             scores_of_names(model, subject, given.SUBJECT, head),
             scores_of_names(model, obj, given.OBJECT, head),
-            f"Steps of {STEP:g} towards \" she\" in twelve men's prompts:",
+            f'Steps of {STEP:g} towards " she" in twelve men\'s prompts:',
             steering(model, subject),
         )
     )
@@ -204,9 +206,7 @@ def occupations(model: Any) -> str:
         a, b = vectors[head, "bias"], vectors[head, "she"]
         table = ct.coupling_table({"bias": a, "she": b}).iloc[0]
         plain = feature_vector(model, bias, head).vector
-        control = [
-            abs(cosine(plain, feature_vector(model, one, head).vector)) for one in random
-        ]
+        control = [abs(cosine(plain, feature_vector(model, one, head).vector)) for one in random]
         cells = [head, f"{table['cosine']:+.3f}", f"{max(control):.3f}"]
         for which in ("bias", "she"):
             found = measures(read[head, which][None], female, target, seed=0)
@@ -216,14 +216,48 @@ def occupations(model: Any) -> str:
     raw = f"cosine of the raw observables {table['observable_cosine']:.3f}"
     names = ("head", "cosine bias–she", "largest |cosine| to 20 random observables",
              "r² of bias score", "within", "r² of she score", "within")  # fmt: skip
-    return "\n\n".join(
-        (
-            "## Occupational bias",
-            f"{bias.name} after 3 templates with {len(women)} + {len(men)} names; the model's mean "
-            f"gap between women and men is {gap:+.2f} logits; {raw}. Scores read at the name.",
-            report.table(names, rows),
-        )
+    intro = (
+        f"{bias.name} after 3 templates with {len(women)} + {len(men)} names; the model's mean gap "
+        f"between women and men is {gap:+.2f} logits; {raw}. Scores read at the name."
     )
+    longer = through_mlps(model, (bias, subject), texts, places, target=target, female=female)
+    return "\n\n".join(
+        ("## Occupational bias", intro, report.table(names, rows), "Through an MLP after:", longer)
+    )
+
+
+def through_mlps(
+    model: Any,
+    observables: Sequence[ct.Observable],
+    texts: list[str],
+    places: Sequence[int],
+    *,
+    target: NDArray[np.float64],
+    female: NDArray[np.int64],
+) -> str:
+    """The same for paths of a head and a later MLP, linearised between the two prompts."""
+    prompts, vectors = pair(given.WORK[0]), {}
+    for head in ("L25H2", "L26H2"):
+        for mlp in range(26, 30):
+            for which, one in zip(("bias", "she"), observables, strict=True):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", UserWarning)  # no boundary: told in the table
+                    path = f"{head} > M{mlp}"
+                    vectors[path, which] = feature_vector(
+                        model, one, path, norm="frozen", prompts=prompts
+                    )
+    read = dict(zip(vectors, read_at(model, texts, places, vectors), strict=True))
+    rows = []
+    for path in dict.fromkeys(path for path, _ in vectors):
+        a, b = vectors[path, "bias"], vectors[path, "she"]
+        point = next(one for one in a.points if one["kind"] == "mlp")
+        found = measures(read[path, "bias"][None], female, target, seed=0)
+        rows.append(
+            (path, f"{cosine(a.vector, b.vector):+.3f}", interval(*found["r2"]),
+             interval(*found["within"]), "no" if point["same_sign"] else "yes")
+        )  # fmt: skip
+    heads = ("path", "cosine bias–she", "r² of bias score", "within", "boundary between prompts")
+    return report.table(heads, rows)
 
 
 def cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
@@ -240,28 +274,24 @@ def read_at(
     directions = {name: (one.site, one.vector) for name, one in vectors.items()}
     read = read_directions(model, components, rows, directions, tick=lambda *_: None, title="")
     starts = np.flatnonzero(read.position == 0)
-    return np.asarray(read.values[:, starts + np.asarray(places)])
+    return np.asarray(read.reading[:, starts + np.asarray(places)])
 
 
 def number(model: Any) -> str:
     """Singular and plural subjects: the third task."""
     observable = ct.Observable.from_tokens(model, [" are"], [" is"])
-    known = {
-        one: many
-        for one, many in given.NOUNS.items()
-        if len(single(model, [one, many])) == 2
-    }
+    known = {one: many for one, many in given.NOUNS.items() if len(single(model, [one, many])) == 2}
     words = [*known, *known.values()]
     texts, places, _ = filled(model, given.NUMBER, words)
     groups = [*known, *known] * len(given.NUMBER)
     plural = np.array([word in set(known.values()) for word in words] * len(given.NUMBER))
     (target,) = measured(model, texts, [observable])
     prompts = pair(given.NUMBER[0], ("dogs", "dog"))
-    parts = [
-        "## A third task: number of the subject",
+    intro = (
         f"{observable.name} after 3 templates with {len(known)} nouns in both numbers; the sign is "
-        f"right in {np.mean((target > 0) == plural):.1%}. Read at the noun.",
-    ]
+        f"right in {np.mean((target > 0) == plural):.1%}. Read at the noun."
+    )
+    parts = ["## A third task: number of the subject", intro]
     for head, length in strongest(model, observable, 1):
         vector = feature_vector(model, observable, head, norm="frozen", prompts=prompts)
         curve = ct.compare_probes(
@@ -276,6 +306,10 @@ def number(model: Any) -> str:
     return "\n\n".join(parts)
 
 
+SNIPPETS = (
+    "int main(int argc, char **argv) {\n    return 0;\n}\n",
+    "def main(argv: list[str]) -> int:\n    return 0\n\n",
+)
 CODE = {
     "`;` − `:`": ([";"], [":"]),
     "` {` − `):`": ([" {"], ["):"]),
@@ -292,8 +326,9 @@ def code(model: Any) -> str:
     observables = {
         name: ct.Observable.from_tokens(model, plus, minus) for name, (plus, minus) in CODE.items()
     }
+    prompts = [model.tokenizer(one)["input_ids"][:12] for one in SNIPPETS]
     vectors = {
-        f"{name} through {head}": feature_vector(model, one, head)
+        f"{name} through {head}": feature_vector(model, one, head, norm="frozen", prompts=prompts)
         for name, one in observables.items()
         for head, _ in strongest(model, one, 2)
     }
@@ -301,25 +336,34 @@ def code(model: Any) -> str:
     rows = rows_of(model, texts, components.n_tokens)
     directions = {name: (one.site, one.vector) for name, one in vectors.items()}
     read = read_directions(model, components, rows, directions, tick=lambda *_: None, title="")
-    lines = []
+    lines, means = [], {}
     for at, name in enumerate(directions):
         kept = ~read.sink(at)
-        means = np.bincount(read.text[kept], read.values[at, kept]) / np.bincount(read.text[kept])
-        lines.append((name, interval(*measures(means[None], z, z * 1.0, seed=0)["auc"])))
+        counted = np.bincount(read.text[kept])
+        means[name] = np.bincount(read.text[kept], read.reading[at, kept]) / counted
+        lines.append((name, interval(*measures(means[name][None], z, z * 1.0, seed=0)["auc"])))
     counts = {f"count of {mark!r}": [text.count(mark) for text in texts] for mark in ";:#"}
     counts["fewer ':'"] = [-text.count(":") for text in texts]
-    first = next(iter(vectors.values()))
+    first, second = list(vectors)[:2]
     curve = ct.compare_probes(
-        model, first, texts, np.where(z == 1, "python < C", "a python"), scores=counts, sizes=SIZES
+        model,
+        vectors[first],
+        texts,
+        np.where(z == 1, "python < C", "a python"),
+        scores={second: means[second], **counts},
+        sizes=SIZES,
+    )
+    intro = (
+        f"{int(z.sum())} windows of C headers and {int((1 - z).sum())} of Python, {WINDOW} "
+        "tokens, one a file; mean score without sinks. The two longest heads of each observable, "
+        "from two snippets of 12 tokens that are none of the windows:"
     )
     return "\n\n".join(
         (
             "## C against Python source",
-            f"{int(z.sum())} windows of C headers and {int((1 - z).sum())} of Python, {WINDOW} tokens, "
-            "one a file; mean score without sinks. The two longest heads of each observable, "
-            "norms skipped, so that no text is used at all:",
+            intro,
             report.table(("vector", "AUC on all windows"), lines),
-            "The first of them beside probes and counts, half the windows held out:",
+            f"{first} beside the second longest, counts and probes, half the windows held out:",
             curve_table(curve, within=False),
             f"Better than the vector: {wins(curve, 'auc')}.",
         )

@@ -33,7 +33,9 @@ def test_scores_show_every_token_once_and_sinks_hollow(vectors):
     assert [set(trace.x) for trace in hollow] == [{0}]
     groups = np.arange(len(TEXTS)) % 2
     assert {trace.name for trace in found.plot(color=groups).data} == {"sinks", "0", "1"}
-    with pytest.raises(ValueError, match="color must have an entry for each of the 16 texts, got 3"):
+    with pytest.raises(
+        ValueError, match="color must have an entry for each of the 16 texts, got 3"
+    ):
         found.plot(color=[1, 2, 3])
 
 

@@ -187,7 +187,9 @@ class TestOnTexts:
         found = coupling_on_texts(model("llama"), *self.pair("llama"), self.texts)
         found.save(tmp_path / "coupled.zip")
         assert CoupledReadings.load(tmp_path / "coupled.zip").digest == found.digest
-        assert repr(found).startswith("CoupledReadings(13 - 30 through L1H2 on 17 - 42 through L1H2")
+        assert repr(found).startswith(
+            "CoupledReadings(13 - 30 through L1H2 on 17 - 42 through L1H2"
+        )
 
     def test_bad_input_is_one_clear_line(self):
         a, b = self.pair("llama")

@@ -12,6 +12,7 @@ import cutaway as ct
 from cutaway.observables import Observable, ProbeCurve, compare_probes, feature_vector
 from cutaway.observables.probe_fits import FITS
 from cutaway.observables.probe_measures import auc, measured, r2, r2_within
+from cutaway.observables.probe_splits import split
 from cutaway_samples import occupations
 
 PAIR = ("The nurse said that", "The doctor said that")
@@ -133,9 +134,9 @@ def planted():
     net = ct.load_model("gpt-occupations")
     she = Observable.from_tokens(net, ["she"], ["he"])
     texts, labels, jobs = [], [], []
-    for text, split, woman in occupations.sentences():
+    for text, part_of, woman in occupations.sentences():
         words = text.split()
-        if split == "test" and words[0] == "The" and jobs.count(words[1]) < 10:
+        if part_of == "test" and words[0] == "The" and jobs.count(words[1]) < 10:
             cut = next(at for at, one in enumerate(words) if one in {"she", "he", "her", "his"})
             texts.append(" ".join(words[:cut]))
             labels.append(("he", "she")[woman])
@@ -186,11 +187,9 @@ def test_wins_from_is_the_start_of_the_last_run_above(curve):
 
 
 def test_every_group_stays_on_one_side(planted):
-    from cutaway.observables.probes import _split
-
     _, _, labels, groups, _, _ = planted
     z = (labels == "she").astype(np.int64)
-    train, test = _split(z, groups, np.random.default_rng(0))
+    train, test = split(z, groups, np.random.default_rng(0))
     assert not set(groups[train]) & set(groups[test])
     assert sorted([*train, *test]) == list(range(len(z)))
     assert 0.4 < len(test) / len(z) < 0.6
@@ -200,7 +199,9 @@ def test_vector_is_measured_on_the_streams_that_scores_read(planted):
     vector, texts, labels, _, places, net = planted
     scores = ct.score_texts(net, vector, texts)
     made = {"mine": scores.score[scores.position == places], "mean": scores.text_score}
-    at = compare_probes(net, vector, texts, labels, position=places, scores=made, sizes=(2,), draws=1)
+    at = compare_probes(
+        net, vector, texts, labels, position=places, scores=made, sizes=(2,), draws=1
+    )
     mean = compare_probes(net, vector, texts, labels, scores=made, sizes=(2,), draws=1)
     assert at.auc[0] == at.auc[1]
     assert mean.auc[0] == mean.auc[2]
@@ -217,11 +218,14 @@ def test_saves_and_loads(curve, tmp_path):
 
 
 def test_bad_input_is_one_clear_line(planted, monkeypatch):
-    vector, texts, labels, _, _, net = planted
+    vector, texts, _, _, _, net = planted
     some, theirs = texts[:12], ["a", "b"] * 6
     for options, said in (
         ({"texts": []}, "texts must hold at least one text, got none"),
-        ({"labels": ["a"] * 12}, "labels must hold two classes, got 1: a; give texts of two classes"),
+        (
+            {"labels": ["a"] * 12},
+            "labels must hold two classes, got 1: a; give texts of two classes",
+        ),
         ({"labels": theirs[:5]}, r"labels must have as many entries as texts \(12\), got 5"),
         ({"labels": ["a"] * 10 + ["b"] * 2}, "at least 4 texts of each class, got 2; give more"),
         ({"target": [np.nan] * 12}, "target must be finite, got nan"),
@@ -239,10 +243,14 @@ def test_bad_input_is_one_clear_line(planted, monkeypatch):
     ):
         given = {"vector": vector, "texts": some, "labels": theirs} | options
         with pytest.raises(ValueError, match=said) as caught:
-            compare_probes(net, given.pop("vector"), given.pop("texts"), given.pop("labels"), **given)
+            compare_probes(
+                net, given.pop("vector"), given.pop("texts"), given.pop("labels"), **given
+            )
         assert "\n" not in str(caught.value)
     monkeypatch.setattr("cutaway.observables.probes.find_spec", lambda _name: None)
-    with pytest.raises(ImportError, match="concept_erasure gives 'leace' and is not installed; pip"):
+    with pytest.raises(
+        ImportError, match="concept_erasure gives 'leace' and is not installed; pip"
+    ):
         compare_probes(net, vector, some, theirs, methods=["leace"])
     left = compare_probes(net, vector, some, theirs, sizes=(2,), draws=1)
     assert set(left.method) == {"vector", "mean_difference", "logistic", "ridge"}

@@ -66,7 +66,9 @@ def alone(name, site, ids, read):
 def test_at_the_base_point_the_exact_vector_reads_nothing():
     """A norm does not change with the length of its input; see `norms.pull_back`."""
     name = "llama"
-    vector = feature_vector(model(name), observable(name, "O1"), "L2H1", norm="exact", prompts=PROMPTS)
+    vector = feature_vector(
+        model(name), observable(name, "O1"), "L2H1", norm="exact", prompts=PROMPTS
+    )
     last = score_texts(model(name), vector, [PROMPTS[0]]).score[-1]
     stream = residual(model(name), vector.site)[-1].numpy()
     assert abs(last) < 1e-4 * np.linalg.norm(stream) * np.linalg.norm(vector.vector)
@@ -175,7 +177,9 @@ class TestObserve:
         lengths = {}
         for layer in range(2):
             for head in range(4):
-                one = feature_vector(net, she, f"L{layer}H{head}", prompts=PAIR, final_norm="frozen")
+                one = feature_vector(
+                    net, she, f"L{layer}H{head}", prompts=PAIR, final_norm="frozen"
+                )
                 gain = parts.layers[layer].attention_norm.gain.numpy()
                 lengths[f"L{layer}H{head}"] = np.linalg.norm(gain * one.vector_post)
         assert found.vector == f"she - he through {max(lengths, key=lengths.get)}"
@@ -193,7 +197,9 @@ class TestObserve:
         np.testing.assert_array_equal(
             spaced.score,
             score_texts(
-                python, feature_vector(python, words, "L0H1"), [data.text(one) for one in data.index]
+                python,
+                feature_vector(python, words, "L0H1"),
+                [data.text(one) for one in data.index],
             ).score,
         )
 

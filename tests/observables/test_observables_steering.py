@@ -66,7 +66,9 @@ def test_a_small_step_is_the_gradient():
         return (out[0] + step * unit, *out[1:]) if isinstance(out, tuple) else out + step * unit
 
     handle = net.get_submodule(stream_site(net, vector.site)).register_forward_hook(add)
-    measure = net(torch.tensor(PROMPTS[:1]), use_cache=False).logits[0, -1] @ one.weights(net.config.vocab_size)
+    measure = net(torch.tensor(PROMPTS[:1]), use_cache=False).logits[0, -1] @ one.weights(
+        net.config.vocab_size
+    )
     (slope,) = torch.autograd.grad(measure, step)
     handle.remove()
     found = ct.steer(net, PROMPTS[:1], vector, by=1e-3, observable=one, positions="all", controls=0)
@@ -79,7 +81,9 @@ def test_projecting_out_leaves_nothing_along_the_direction():
     net, one = fresh(name), observable(name, "O1")
     vector = feature_vector(net, one, "L2H1")
     seen = []
-    net.get_submodule(vector.site).register_forward_pre_hook(lambda _m, i: seen.append(i[0].clone()))
+    net.get_submodule(vector.site).register_forward_pre_hook(
+        lambda _m, i: seen.append(i[0].clone())
+    )
     ct.steer(net, PROMPTS, vector, by=None, observable=one, positions="all", controls=0)
     along = [(one_pass @ torch.tensor(vector.vector)).abs().max() for one_pass in seen]
     assert along[-1] < 1e-5 * along[0]
@@ -173,11 +177,20 @@ def test_bad_input_is_one_clear_line():
     one = {"by": 1.0, "observable": she}
     for call, said in (
         (lambda: ct.steer(net, [], head, **one), "texts must hold at least one text, got none"),
-        (lambda: ct.steer(net, ["The"], head, **one, positions=1), r"positions must lie in 0..0, i"),
+        (
+            lambda: ct.steer(net, ["The"], head, **one, positions=1),
+            r"positions must lie in 0..0, i",
+        ),
         (lambda: ct.steer(net, ["The"], head, **one, positions="end"), "positions must be one of "),
         (lambda: ct.steer(net, ["The"], head, by=np.inf, observable=she), "by must lie in"),
-        (lambda: ct.steer(net, ["The"], mlp, by=None, observable=she), "by must be a number at tra"),
-        (lambda: ct.steer(net, ["The"], head, **one, controls=-1), "controls must be 0 or more, go"),
+        (
+            lambda: ct.steer(net, ["The"], mlp, by=None, observable=she),
+            "by must be a number at tra",
+        ),
+        (
+            lambda: ct.steer(net, ["The"], head, **one, controls=-1),
+            "controls must be 0 or more, go",
+        ),
         (lambda: ct.steer(net, ["The"], (head.site, [1.0]), **one), "vector must have 64 numbers"),
         (
             lambda: ct.steer(net, ["The"], head, by=1.0, observable=observable("llama", "O1")),

@@ -101,7 +101,7 @@ def coupling_on_texts(
     check.whole("seed", seed, 0)
     predicted = coupling(a, b)
     read, sink, digested = readings_of(opened, {"a": a, "b": b}, texts, tick)
-    x, y = read.values[:, ~sink]
+    x, y = read.reading[:, ~sink]
     fit = line_of(x, y, blocks_of(read)[~sink], seed)
     names = [f"{text}:{at}" for text, at in zip(read.text, read.position, strict=True)]
     result = CoupledReadings(

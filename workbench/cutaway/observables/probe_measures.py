@@ -23,7 +23,9 @@ def auc(scores: Array, p: int) -> Array:
     """
     n = scores.shape[1] - p
     spread = np.maximum(scores.std(1, keepdims=True), 1e-30)
-    ranks = rankdata(np.round((scores - scores.mean(1, keepdims=True)) / spread, 5), axis=1)[:, :p].sum(1)
+    ranks = rankdata(np.round((scores - scores.mean(1, keepdims=True)) / spread, 5), axis=1)[
+        :, :p
+    ].sum(1)
     return np.asarray((ranks - p * (p + 1) / 2) / (p * n))
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,12 +23,14 @@ from cutaway.observables.components import Components
 from cutaway.observables.opened import components_of
 from cutaway.observables.probe_fits import FITS
 from cutaway.observables.probe_measures import measured
+from cutaway.observables.probe_splits import balanced, split, trainable
 from cutaway.observables.prompts import Prompt
 from cutaway.observables.scores import Read, named, said_of
 from cutaway.observables.texts import Direction, Row, direction_of, rows_of, sinks_of, streams
 
 Position: TypeAlias = Literal["mean", "last"] | int | Sequence[int]
 Measure: TypeAlias = Literal["auc", "r2", "within"]
+_Line: TypeAlias = tuple[str, int, NDArray[np.float64]]
 SIZES = (2, 4, 6, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -184,35 +186,24 @@ def compare_probes(
     z, classes = _classes(labels, len(rows))
     v = z.astype(np.float64) if target is None else _numbers("target", target, len(rows))
     rng = np.random.default_rng(seed)
-    train, test = _split(z, np.arange(len(rows)) if groups is None else np.asarray(groups), rng)
-    kept = _sizes(sizes, z[train])
-    x = _features(opened, components, rows, site, places, read, part(tick, 0.0, 0.5))
+    train, test = split(z, np.arange(len(rows)) if groups is None else np.asarray(groups), rng)
+    kept = trainable(sizes, z[train])
+    half = part(tick, 0.0, 0.5)
+    x = _features(opened, components, rows, site=site, places=places, read=read, tick=half)
     free = {"vector": x @ direction} | {
         name: _numbers(f"scores of {name}", one, len(rows)) for name, one in (scores or {}).items()
     }
-    lines: list[tuple[str, int, NDArray[np.float64]]] = [
-        (name, 0, values[None, test]) for name, values in free.items()
-    ]
-    steps, done = len(chosen) * len(kept) * draws, 0
-    orders = [_order(z[train], rng) for _ in range(draws)]
-    for name in chosen:
-        for size in kept:
-            found = []
-            for order in orders:
-                tick(0.5 + 0.45 * done / steps, f"probes: {name} on {size} texts")
-                some = train[order[:size]]
-                mean = x[some].mean(0)
-                w = FITS[name](x[some] - mean, z[some].astype(np.float64), v[some])
-                found.append((x[test] - mean) @ w)
-                done += 1
-            lines.append((name, size, np.stack(found)))
+    lines: list[_Line] = [(name, 0, values[None, test]) for name, values in free.items()]
+    orders = [train[balanced(z[train], rng)] for _ in range(draws)]
+    lines += _trained(x, z, v, chosen, kept, orders=orders, test=test, tick=part(tick, 0.5, 0.95))
+    names = np.array([f"{name} {size}" if size else name for name, size, _ in lines])
     result = ProbeCurve(
-        rows=Index(np.array([f"{name} {size}" if size else name for name, size, _ in lines]), "probe"),
+        rows=Index(names, "probe"),
         origin=Origin(
             "compare_probes",
             {
                 **said_of(vector), "methods": list(chosen), "sizes": list(kept), "read": read,
-                "position": position if isinstance(position, (str, int)) else list(position),
+                "position": position if places is None else places.tolist(),
                 "draws": draws, "labels": digest.of_arrays({"z": z, "v": v}),
                 "scores": list(free)[1:],
             },
@@ -235,8 +226,37 @@ def compare_probes(
     return result
 
 
+def _trained(
+    x: NDArray[np.float64],
+    z: NDArray[np.int64],
+    v: NDArray[np.float64],
+    methods: Sequence[str],
+    sizes: Sequence[int],
+    *,
+    orders: Sequence[NDArray[np.int64]],
+    test: NDArray[np.int64],
+    tick: Tick,
+) -> list[_Line]:
+    """Scores of the held-out texts by method and size, a row a training draw."""
+    lines: list[_Line] = []
+    steps = len(methods) * len(sizes) * len(orders)
+    done = 0
+    for name in methods:
+        for size in sizes:
+            found = []
+            for order in orders:
+                tick(done / steps, f"probes: {name} on {size} texts")
+                some = order[:size]
+                mean = x[some].mean(0)
+                w = FITS[name](x[some] - mean, z[some].astype(np.float64), v[some])
+                found.append((x[test] - mean) @ w)
+                done += 1
+            lines.append((name, size, np.stack(found)))
+    return lines
+
+
 def _columns(
-    lines: Sequence[tuple[str, int, NDArray[np.float64]]],
+    lines: Sequence[_Line],
     z: NDArray[np.int64],
     v: NDArray[np.float64],
     seed: int,
@@ -259,6 +279,7 @@ def _features(
     model: Model,
     components: Components,
     rows: Sequence[Row],
+    *,
     site: str,
     places: NDArray[np.int64] | None,
     read: Read,
@@ -321,7 +342,9 @@ def _numbers(name: str, values: ArrayLike, n: int) -> NDArray[np.float64]:
     check.n_dims(name, array, 1, "a number for each text")
     check.same_length(name, len(array), "texts", n)
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]}; leave it out")
+        raise ValueError(
+            f"{name} must be finite, got {array[~np.isfinite(array)][0]}; leave it out"
+        )
     return array
 
 
@@ -336,44 +359,3 @@ def _methods(methods: Sequence[str] | None) -> tuple[str, ...]:
             "concept_erasure gives 'leace' and is not installed; pip install 'cutaway[peers]'"
         )
     return tuple(dict.fromkeys(methods))
-
-
-def _split(
-    z: NDArray[np.int64], groups: NDArray[Any], rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places to train on and held out: half the groups of each mixture of classes."""
-    check.same_length("groups", len(groups), "texts", len(z))
-    _, group = np.unique(groups, return_inverse=True)
-    held = np.zeros(int(group.max()) + 1, dtype=np.bool_)
-    ones, all_ = np.bincount(group, z), np.bincount(group)
-    kind = np.where(ones == all_, 1, np.where(ones == 0, 0, 2))
-    for one in (0, 1, 2):
-        places = rng.permutation(np.flatnonzero(kind == one))
-        held[places[: len(places) // 2]] = True
-    test = held[group]
-    for name, part_of in (("held out", z[test]), ("training", z[~test])):
-        if len(np.unique(part_of)) < 2:
-            raise ValueError(
-                f"groups must leave both classes in the {name} half, got one; give more groups"
-            )
-    return np.flatnonzero(~test), np.flatnonzero(test)
-
-
-def _sizes(sizes: Sequence[int], z: NDArray[np.int64]) -> tuple[int, ...]:
-    for one in sizes:
-        check.whole("sizes", one, 2, remedy="train on one text of each class or more")
-    most = 2 * int(np.bincount(z).min())
-    kept = tuple(sorted({int(one) for one in sizes if one <= most}))
-    if not kept:
-        raise ValueError(
-            f"sizes must hold one of at most {most}, what the training half has of both classes, "
-            f"got {list(sizes)}; give more texts"
-        )
-    return kept
-
-
-def _order(z: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Places of both classes in turn, so that every beginning is balanced."""
-    groups = [rng.permutation(np.flatnonzero(z == one)) for one in (0, 1)]
-    short = min(map(len, groups))
-    return np.stack([group[:short] for group in groups], axis=1).ravel()

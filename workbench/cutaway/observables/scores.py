@@ -177,7 +177,7 @@ def score_texts(
         site=direction[0],
         rows=digest.of_json([row.ids.tolist() for row in rows]),
     )
-    return _scored(opened, rows, direction, origin, np.arange(len(rows)), tick)
+    return _scored(opened, rows, direction, origin=origin, ids=np.arange(len(rows)), tick=tick)
 
 
 def observe_texts(
@@ -264,7 +264,8 @@ def observe_texts(
         seconds=time.perf_counter() - began,
     )  # fmt: skip
     direction = (vector.site, vector.vector)
-    return _scored(opened, rows, direction, origin, some.index.ids, part(tick, 0.1, 1.0))
+    rest = part(tick, 0.1, 1.0)
+    return _scored(opened, rows, direction, origin=origin, ids=some.index.ids, tick=rest)
 
 
 def said_of(vector: Direction) -> dict[str, Any]:
@@ -286,6 +287,7 @@ def _scored(
     model: Model,
     rows: Sequence[Row],
     direction: tuple[str, NDArray[np.float64]],
+    *,
     origin: Origin,
     ids: NDArray[Any],
     tick: Tick,
@@ -295,7 +297,7 @@ def _scored(
         model, components_of(model), rows, {"it": direction},
         normed=origin.parameters.get("read") == "normed", tick=tick, title="scores of texts",
     )  # fmt: skip
-    sink, score = found.sink(0), found.values[0]
+    sink, score = found.sink(0), found.reading[0]
     pieces = [piece for row in rows for piece in row.pieces]
     kept = ~sink if origin.parameters["sinks"] == "drop" else np.ones_like(sink)
     names = [f"{ids[text]}:{at}" for text, at in zip(found.text, found.position, strict=True)]
@@ -342,8 +344,10 @@ def _words(model: Model, text: str | None) -> list[str]:
             words.append(bare[1:-1])
         elif bare:
             tokenizer = model.tokenizer
-            ids = [] if tokenizer is None else tokenizer(f" {bare}", add_special_tokens=False)
-            spaced = tokenizer is not None and len(ids["input_ids"]) == 1
+            spaced = (
+                tokenizer is not None
+                and len(tokenizer(f" {bare}", add_special_tokens=False)["input_ids"]) == 1
+            )
             words.append(f" {bare}" if spaced else bare)
     return words
 

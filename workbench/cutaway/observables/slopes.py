@@ -54,7 +54,7 @@ def slopes_on_texts(
         line |= dict.fromkeys(columns, float("nan"))
         if vectors[one].site == vectors[other].site:
             kept = ~read.sink(places[one])
-            x, y = (read.values[places[name], kept] for name in (one, other))
+            x, y = (read.reading[places[name], kept] for name in (one, other))
             fit = line_of(x, y, blocks[kept], seed)
             keys = ("slope", "low", "high", "r2")
             line |= {column: fit[key] for column, key in zip(columns, keys, strict=True)}
@@ -83,7 +83,8 @@ def readings_of(
 def blocks_of(read: Readings) -> NDArray[np.int64]:
     """Number of the block of `_BLOCK` tokens of one text that each token belongs to."""
     width = int(read.position.max()) // _BLOCK + 1
-    return np.unique(read.text * width + read.position // _BLOCK, return_inverse=True)[1]
+    numbers = read.text * width + read.position // _BLOCK
+    return np.asarray(np.unique(numbers, return_inverse=True)[1], dtype=np.int64)
 
 
 def line_of(

@@ -148,7 +148,8 @@ def steer(
     rows = rows_of(opened, prompts, components.n_tokens)
     if isinstance(positions, int):
         _check_position(rows, positions)
-    job = _Job(opened, components, rows, site, by, -1 if positions == "last" else positions)
+    place = -1 if positions == "last" else positions
+    job = _Job(opened, components, rows, site=site, by=by, position=place)
     job.weights = observable.weights(components.n_tokens)
     job.check(direction)
     rng = np.random.default_rng(seed)
@@ -250,6 +251,7 @@ class _Job:
         model: Model,
         components: Components,
         rows: Sequence[Row],
+        *,
         site: str,
         by: float | None,
         position: int | str,

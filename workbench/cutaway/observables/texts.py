@@ -106,9 +106,7 @@ def words_of(model: Model, ids: Sequence[int]) -> list[str]:
 
 def norms_by_site(components: Components) -> dict[str, Norm]:
     """Every norm that reads the residual stream, in order of depth."""
-    every = [
-        norm for layer in components.layers for norm in (layer.attention_norm, layer.mlp_norm)
-    ]
+    every = [norm for layer in components.layers for norm in (layer.attention_norm, layer.mlp_norm)]
     return {norm.site: norm for norm in (*every, components.final_norm)}
 
 
@@ -290,7 +288,7 @@ class Readings:
 
     Attributes
     ----------
-    values : ndarray of shape (k, tokens)
+    reading : ndarray of shape (k, tokens)
         Of each direction.
     length : ndarray of shape (k, tokens)
         Length of the stream at the direction's site.
@@ -298,7 +296,7 @@ class Readings:
         Where the token stands.
     """
 
-    values: NDArray[np.float64]
+    reading: NDArray[np.float64]
     length: NDArray[np.float64]
     text: NDArray[np.int64]
     position: NDArray[np.int64]
@@ -337,7 +335,9 @@ def read_directions(
         for place_in_batch, place in enumerate(batch.places):
             n = len(rows[place])
 
-            def of(seen: Mapping[str, Tensor], site: str, *, at: int = place_in_batch, n: int = n) -> Any:
+            def of(
+                seen: Mapping[str, Tensor], site: str, *, at: int = place_in_batch, n: int = n
+            ) -> Any:
                 return seen[site][at, :n].double().cpu().numpy()
 
             read = batch.after if normed else batch.before
@@ -351,5 +351,3 @@ def read_directions(
         np.repeat(np.arange(len(rows)), [len(row) for row in rows]),
         np.concatenate([np.arange(len(row)) for row in rows]),
     )
-
-
