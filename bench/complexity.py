@@ -59,8 +59,9 @@ SAME = {"yes": "yes", "reverse": "reverse", "unclear": "unclear"}
 OPPOSITE = {"yes": "reverse", "reverse": "yes", "unclear": "unclear"}
 INTRODUCTION = """{n} seeds of each network; mean [95 % bootstrap interval over seeds]; rules as \
 named (`official` is the published one; `official_var` and `ward` are our defaults with and \
-without batch norm). The MLP has 128 hidden units unless a width is named (1 is 512). A verdict is yes or reverse where the interval leaves out \
-0; with five seeds that happens by chance about once in 7 for each line."""
+without batch norm). The MLP has 128 hidden units unless a width is named (1 is 512). A verdict is \
+yes or reverse where the interval leaves out 0; with five seeds that happens by chance about once \
+in 7 for each line."""
 DEPTH = """## Does complexity rise and then fall with depth?
 
 At the beta that leaves nearest to half of all features. Rise: middle third of the groups minus \
