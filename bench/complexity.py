@@ -75,7 +75,9 @@ DEEPER = """### And deeper ones?
 Hidden layers of an MLP of 128 units; slope: a doubling."""
 EPOCHS = """## Does higher complexity go with better accuracy?
 
-Rank correlation of features left and test accuracy over the epochs of each run."""
+Rank correlation of features left and test accuracy over the epochs of each run. Both drift as \
+training goes on, so a correlation shows that they drift apart or together, not that one causes the \
+other."""
 
 
 def example() -> Tensor:
