@@ -76,7 +76,7 @@ Hidden layers of an MLP of 128 units; slope: a doubling."""
 EPOCHS = """## Does higher complexity go with better accuracy?
 
 Rank correlation of features left and test accuracy over the epochs of each run. Both drift as \
-training goes on, so a correlation shows that they drift apart or together, not that one causes the \
+training goes on: a correlation shows that they drift apart or together, not that one causes the \
 other."""
 
 
