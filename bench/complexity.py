@@ -59,8 +59,9 @@ SAME = {"yes": "yes", "reverse": "reverse", "unclear": "unclear"}
 OPPOSITE = {"yes": "reverse", "reverse": "yes", "unclear": "unclear"}
 INTRODUCTION = """{n} seeds of each network; mean [95 % bootstrap interval over seeds]; rules as \
 named (`official` is the published one; `official_var` and `ward` are our defaults with and \
-without batch norm). The MLP has 128 hidden units unless a width is named (1 is 512). A verdict is yes or reverse where the interval leaves out \
-0; with five seeds that happens by chance about once in 7 for each line."""
+without batch norm). The MLP has 128 hidden units unless a width is named (1 is 512). A verdict is \
+yes or reverse where the interval leaves out 0; with five seeds that happens by chance about once \
+in 7 for each line."""
 DEPTH = """## Does complexity rise and then fall with depth?
 
 At the beta that leaves nearest to half of all features. Rise: middle third of the groups minus \
@@ -74,7 +75,9 @@ DEEPER = """### And deeper ones?
 Hidden layers of an MLP of 128 units; slope: a doubling."""
 EPOCHS = """## Does higher complexity go with better accuracy?
 
-Rank correlation of features left and test accuracy over the epochs of each run."""
+Rank correlation of features left and test accuracy over the epochs of each run. Both drift as \
+training goes on: a correlation shows that they drift apart or together, not that one causes the \
+other."""
 
 
 def example() -> Tensor:
@@ -107,6 +110,14 @@ def curve(
         )
         made.save(file)
     return ComplexityCurve.load(file)
+
+
+def right(module: nn.Module, name: str) -> float:
+    """Accuracy; read from disk if it was measured before."""
+    file = CURVES / f"{name}-{ct.load_model(module).digest[:12]}.txt"
+    if not file.exists():
+        file.write_text(str(accuracy(module)), encoding="utf-8")
+    return float(file.read_text(encoding="utf-8"))
 
 
 def trained(name: str, rule: str = "official", **what: Any) -> list[ComplexityCurve]:
@@ -196,7 +207,11 @@ def courses(name: str) -> tuple[list[int], np.ndarray, np.ndarray]:
         [findings.complexity(curve(one, name, "official", FEW, metric=None)) for one in each]
         for each in modules
     ]
-    return epochs, np.array(left), np.array([[accuracy(one) for one in each] for each in modules])
+    return (
+        epochs,
+        np.array(left),
+        np.array([[right(one, name) for one in each] for each in modules]),
+    )
 
 
 def epochs_table() -> str:

@@ -186,9 +186,7 @@ def _places(betas: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[float
     x = np.where(betas > 0, betas, low / 2)
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     wide = high / low
-    steps = (
-        [1.0, 1.5, 2.0, 3.0, 5.0, 7.0] if wide < 4 else [1.0, 2.0, 5.0] if wide < 1e3 else [1.0]
-    )
+    steps = [1.0, 1.5, 2.0, 3.0, 5.0, 7.0] if wide < 4 else [1.0, 2.0, 5.0] if wide < 1e3 else [1.0]
     ticks = [one for one in np.outer(decades, steps).ravel() if low / 1.1 <= one <= high * 1.1]
     words = [f"{one:g}" for one in ticks]
     if (betas == 0).any():
