@@ -152,7 +152,7 @@ def repaired(start, path, norm, clusters):
         for a, i in enumerate(units):
             for b, j in enumerate(units):
                 lengths = np.linalg.norm(given[a]) * np.linalg.norm(given[b])
-                alike = max(given[a] @ given[b] / lengths, 0) ** 1.5 if a != b else 1.0
+                alike = max(given[a] @ given[b] / lengths, 0) ** 2 if a != b else 1.0
                 spread += abs(gain[i] * gain[j]) * alike / m**2
         sign = -1 if gain[units].sum() < 0 else 1
         by = sign * np.sqrt((deviation[units] ** 2).mean() / spread) / m

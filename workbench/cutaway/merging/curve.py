@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -208,16 +208,13 @@ def complexity_curve(
     score = None if metric is None else _score(metric, opened)
     reason = cannot_start_anew(opened.module) if baseline else "not asked for"
     until = 0.98 if reason else 0.7
-    series = Series(opened, example, rule, score)
-    points = series.over(wanted, part(tick, 0.0, until))
-    first = series.first
-    if first is None:  # over() runs at least one merge
-        raise RuntimeError("betas must lead to a merge, got none; report this")
-    found = [one.beta for one in points]
-    nothing = np.full(len(first.size), np.nan)
+    series = Series(opened, example, rule, score, part(tick, 0.0, 0.1 * until))
+    points = series.over(wanted, part(tick, 0.1 * until, until))
+    found, prepared = [one.beta for one in points], series.prepared
+    nothing = np.full(len(series.size), np.nan)
     bare = (np.tile(nothing, (len(found), 1)), nothing, nothing)
     if not reason:
-        bare = random_start(opened, example, first.rule, found, part(tick, until, 0.98))
+        bare = random_start(opened, example, prepared.rule, found, part(tick, until, 0.98))
     origin = Origin(
         "complexity_curve",
         {"betas": wanted, "rule": rule, "metric": _named(metric), "baseline": baseline},
@@ -227,26 +224,26 @@ def complexity_curve(
     before = math.nan if score is None else score(opened.module)
     tick(1.0, f"complexity: {len(found)} betas")
     return ComplexityCurve(
-        rows=first.rows,
+        rows=series.rows,
         origin=origin.after(time.perf_counter() - began),
         betas=np.array(found),
-        size=first.size,
+        size=series.size,
         features_left=np.array([one.left for one in points]),
-        parameters=first.parameters,
+        parameters=prepared.parameters,
         kept_parameters=np.array([one.kept_parameters for one in points]),
-        macs=first.macs,
+        macs=prepared.macs,
         kept_macs=np.array([one.kept_macs for one in points]),
         score=np.array([one.score for one in points]),
         score_before=before,
-        closest=first.closest,
-        farthest=first.farthest,
+        closest=series.closest,
+        farthest=series.farthest,
         baseline_left=bare[0],
         baseline_closest=bare[1],
         baseline_farthest=bare[2],
         baseline_reason=reason,
         clusters=[one.clusters for one in points],
-        rule=first.rule,
-        refused=first.refused,
+        rule=prepared.rule,
+        refused=[asdict(one) for one in prepared.refused],
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from cutaway.merging.slots import Ints
 from cutaway.merging.weights import Array, Weights
 
-_POWER = 1.5  # of the cosine that stands for a correlation: see Notes
+_POWER = 2.0  # of the cosine that stands for a correlation
 
 
 def repaired_features(
@@ -36,10 +36,12 @@ def repaired_features(
     new row is the mean of these over the m units of a cluster, the new gain the mean size of
     theirs, and the variance that of the mean,
 
-        sum over i, j of abs(g_i g_j) r_ij / m^2,   r_ij = max(0, cos(g_i w_i, g_j w_j)),
+        sum over i, j of abs(g_i g_j) r_ij / m^2,   r_ij = max(0, cos(g_i w_i, g_j w_j))^2.
 
-    the cosine being the correlation of two sums of independent inputs of one variance. So copies
-    merge exactly (r = 1), and unlike features keep the size that the next layer was trained on.
+    The cosine would be the correlation of two sums of independent inputs of one variance; inputs
+    are not that, and its square did better at a quarter of the features on networks kept for
+    choosing. Copies merge exactly (r = 1), and unlike features keep the size that the next layer
+    was trained on.
     Row, mean and variance are then scaled so that the variance is the mean of the units' own.
     """
     tensor = weights.values[f"{path}.weight"]

@@ -52,4 +52,6 @@ def chosen_rule(rule: str, groups: Sequence[Group]) -> str:
     if rule != "auto":
         return rule
     has_norm = any(one.norm is not None for group in groups for one in group.producers)
-    return "official_var" if has_norm else "ward"
+    # Rows that are added inflate what stands behind a product or a depthwise convolution.
+    curved = any(group.curved for group in groups)
+    return "official_var" if has_norm and not curved else "ward"

@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cutaway.core import Tick, part
-from cutaway.merging.merge import Merge
+from cutaway.core import Index, Tick, part, silent
 from cutaway.merging.prepared import Prepared
+from cutaway.merging.robin import Run
+from cutaway.merging.working import Features
 from cutaway.model.model import Model
 
 Array = NDArray[np.float64]
@@ -26,7 +27,7 @@ _APART = 1.02  # neighbouring betas whose ratio is less are not told apart
 
 @dataclass(frozen=True)
 class Point:
-    """What a merge at one beta leaves; `whole` is any merge of the series, without its module."""
+    """What a merge at one beta leaves."""
 
     beta: float
     left: NDArray[np.int64]
@@ -37,7 +38,7 @@ class Point:
 
 
 class Series:
-    """Merges of one model with one rule, a light record of each.
+    """Merges of one model with one rule, prepared once; a light record of each.
 
     Parameters
     ----------
@@ -46,6 +47,7 @@ class Series:
     rule : str
     score : callable or None
         Of the merged module.
+    tick : Tick
     """
 
     def __init__(
@@ -54,11 +56,14 @@ class Series:
         example: Tensor,
         rule: str,
         score: Callable[[nn.Module], float] | None = None,
+        tick: Tick = silent,
     ) -> None:
-        self.model, self.example, self.rule, self.score = model, example, rule, score
-        self.points: dict[float, Point] = {}
-        self.first: Merge | None = None
-        self._prepared: Prepared | None = None
+        self.score, self.points = score, dict[float, Point]()
+        self.prepared = Prepared(model, example, rule, tick)
+        groups = self.prepared.groups
+        self.rows = Index(np.array([one.name for one in groups], dtype=np.str_), "group")
+        self.size = np.array([one.size for one in groups], dtype=np.int64)
+        self.closest, self.farthest = (np.full(len(groups), np.nan) for _ in range(2))
 
     def at(self, beta: float, tick: Tick) -> Point:
         """The record at one beta; without a run where nothing can merge yet."""
@@ -66,32 +71,34 @@ class Series:
         if idle is not None and beta < self.start():
             self.points[beta] = replace(idle, beta=beta)
             return self.points[beta]
-        merge = self._merged_at(beta, tick)
-        value = math.nan if self.score is None else self.score(merge.model)
-        vars(merge).pop("_module")  # twelve networks would not fit where one does
-        self.first = self.first or merge
+        run = self._merged_at(beta, tick)
+        features = run.working.features
+        for place, one in enumerate(features):
+            if one.start is not None:
+                self.closest[place], self.farthest[place] = one.start.distance, one.start.largest
+        module = None if self.score is None else self.prepared.module_of(run)
         self.points[beta] = Point(
-            beta, merge.left, merge.clusters, merge.kept_parameters, merge.kept_macs, value
+            beta,
+            np.array([one.slots.left for one in features], dtype=np.int64),
+            {one.group.name: _clusters(one) for one in features},
+            self.prepared.kept_parameters(run),
+            self.prepared.kept_macs(run),
+            math.nan if self.score is None or module is None else self.score(module),
         )
         return self.points[beta]
 
-    def _merged_at(self, beta: float, tick: Tick) -> Merge:
-        """One merge; what no beta changes is prepared at the first one."""
-        if self._prepared is None:
-            self._prepared = Prepared(self.model, self.example, self.rule, part(tick, 0.0, 0.5))
-            return self._prepared.merge(beta=beta, tick=part(tick, 0.5, 1.0))
-        return self._prepared.merge(beta=beta, tick=tick)
+    def _merged_at(self, beta: float, tick: Tick) -> Run:
+        """One course of merges; the only place that runs one."""
+        return self.prepared.run(beta=beta, tick=tick)
 
     def _idle(self) -> Point | None:
         """A record at which nothing had merged, if there is one."""
-        if self.first is None:
-            return None
-        size = self.first.size
-        return next((one for one in self.points.values() if (one.left == size).all()), None)
+        all_left = (one for one in self.points.values() if (one.left == self.size).all())
+        return next(all_left, None)
 
     def start(self) -> float:
         """The beta at which the first pair of any group merges; 1 where no group has two."""
-        return 1.0 if self.first is None else start(self.first.closest, self.first.farthest)
+        return start(self.closest, self.farthest) if self.points else 1.0
 
     def over(self, betas: Sequence[float] | None, tick: Tick) -> list[Point]:
         """Records at some betas, or at those where most is lost; ascending."""
@@ -148,6 +155,11 @@ def ratios(closest: Array, farthest: Array) -> Array:
     return np.where(zero, 0.0, closest / np.where(zero, 1.0, farthest))
 
 
+def _clusters(one: Features) -> list[list[int]]:
+    """Original units in each feature left, in the order of the merged module."""
+    return [one.slots.units(int(slot)).tolist() for slot in one.slots.in_order()]
+
+
 def cannot_start_anew(module: nn.Module) -> str:
     """Why a network cannot be put back to a random initialisation; empty if it can."""
     for path, one in module.named_modules():
@@ -195,10 +207,8 @@ def baseline(
     for place, seed in enumerate(SEEDS):
         own = part(tick, place / len(SEEDS), (place + 1) / len(SEEDS))
         bare = Model(started_anew(model, seed), model.name, kind=model.kind)
-        series = Series(bare, example, rule)
-        points = series.over(betas, own)
-        left.append([one.left for one in points])
-        if series.first is not None:
-            closest.append(series.first.closest)
-            farthest.append(series.first.farthest)
+        series = Series(bare, example, rule, tick=part(own, 0.0, 0.2))
+        left.append([one.left for one in series.over(betas, part(own, 0.2, 1.0))])
+        closest.append(series.closest)
+        farthest.append(series.farthest)
     return (np.mean(left, axis=0), np.mean(closest, axis=0), np.mean(farthest, axis=0))
