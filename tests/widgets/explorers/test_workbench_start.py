@@ -28,11 +28,13 @@ def made(opened):
     odd = np.concatenate([np.full(N - 12, 7), np.full(12, 5)])
     some = np.linspace(0, len(data) - 1, N).astype(int)  # ids are in the order of the classes
     points = ct.project(acts, method="tsne", seed=0).points[some]
+    merged = ct.merge_on(ct.load_model("resnet-digits"), ct.load_data("digits32"), beta=0.3)
     found = ct.attribute(model, data, data.index.ids[[3]], steps=20)
     return {
         "screen": pictures.coded(picture.points[shown, :2], odd),
         "project": pictures.coded(points, data.labels[some]),
         "attribute": pictures.coded_shares(found.values[0]),
+        "merge": pictures.coded_left(merged.left, merged.size),
     }
 
 
@@ -44,6 +46,7 @@ def test_the_stored_pictures_are_of_real_results(opened):
         levels = [[pictures.LEVELS.index(one) for one in text] for text in (kept, fresh[name])]
         # Another machine rounds otherwise.
         assert np.mean(np.abs(np.subtract(*levels)) <= 1) > 0.95, name
+    assert fresh["merge"] == pictures.LEFT
     # Chance and rounding move the points of a t-SNE; its classes stay.
     assert pictures.POINTS["project"][2::3] == fresh["project"][2::3]
 

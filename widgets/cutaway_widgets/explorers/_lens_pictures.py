@@ -45,6 +45,9 @@ WORDS = (
     "6u4x4n2H3n5p4r4h1q"
 )
 
+# One character a layer: the part of its features that is left.
+LEFT = "ZZZZZZFTg"
+
 
 def coded(points: NDArray[np.floating], colors: Iterable[int]) -> str:
     """Points as the text that `POINTS` keeps: scaled to fill the picture."""
@@ -61,12 +64,19 @@ def coded_shares(values: NDArray[np.floating]) -> str:
     return "".join(LEVELS[one] for one in steps.ravel())
 
 
+def coded_left(left: NDArray[np.integer], size: NDArray[np.integer]) -> str:
+    """Parts left of each layer, as `LEFT` keeps them."""
+    return "".join(LEVELS[one] for one in np.rint(left / size * (len(LEVELS) - 1)).astype(int))
+
+
 def picture(lens: str) -> str:
     """Address of a small picture of what a lens finds, without a ground; empty if there is none."""
     if lens in POINTS:
         drawn = "".join(_points(POINTS[lens]))
     elif lens == "attribute":
         drawn = "".join(_places(SHARES))
+    elif lens == "merge":
+        drawn = "".join(_bars(LEFT))
     elif lens == "observe":
         drawn = "".join(_words(WORDS))
     else:
@@ -96,6 +106,17 @@ def _places(text: str) -> Iterable[str]:
             yield (
                 f"<rect x='{left:.1f}' y='{y * side:.1f}' width='{side:.1f}' height='{side:.1f}' "
                 f"fill='{ink}' fill-opacity='{min(1, 0.25 + abs(share)):.2f}'/>"
+            )
+
+
+def _bars(text: str) -> Iterable[str]:
+    high = HIGH / len(text)
+    for row, one in enumerate(text):
+        whole = WIDE - 8
+        for width, opacity in ((whole, 0.15), (whole * LEVELS.index(one) / (len(LEVELS) - 1), 1)):
+            yield (
+                f"<rect x='4' y='{row * high + 1.5:.1f}' width='{width:.1f}' "
+                f"height='{high - 3:.1f}' rx='1.5' fill='{_INK[0]}' fill-opacity='{opacity}'/>"
             )
 
 
