@@ -32,15 +32,8 @@ STEP = 25.0  # residual streams are 400 to 600 long there
 
 def strongest(model: Any, observable: ct.Observable, k: int) -> list[tuple[str, float]]:
     """Heads with the longest vectors, norms passed by their gains, and the lengths."""
-    components = components_of(model)
-    u, _ = components.unembed(observable.weights(components.n_tokens))
-    u = components.final_norm.gain * u
-    lengths = {
-        f"L{at}H{head}": float((layer.attention_norm.gain * layer.heads.pull_back(u, head)).norm())
-        for at, layer in enumerate(components.layers)
-        for head in range(len(layer.heads))
-    }
-    return sorted(lengths.items(), key=lambda one: -one[1])[:k]
+    found = ct.head_map(model, observable).top(k)
+    return [(str(head), float(value)) for head, value in found["value"].items()]
 
 
 def pair(template: str, words: Sequence[str] = PAIR) -> tuple[str, str]:
