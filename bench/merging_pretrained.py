@@ -11,7 +11,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 import cutaway as ct
+from cutaway.merging import Prepared
 from cutaway_samples.text_corpora import texts
 
 SHORT = "short" in sys.argv
@@ -120,11 +120,10 @@ def count(size: int, share: float) -> int:
 
 def lines(model: Any, found: Any, example: Tensor, score: Score) -> Iterator[tuple[Any, ...]]:
     """Method, share or beta, part of the features and of the parameters kept, scores."""
-    prepared_by = import_module("cutaway.merging.prepared").Prepared
     total = int(found.size.sum())
     kept: dict[float, float] = {}
     for rule in RULES:
-        prepared = prepared_by(model, example, rule)
+        prepared = Prepared(model, example, rule)
         levels: list[dict[str, Any]] = [
             {"left": {one.name: count(one.size, share) for one in prepared.groups}}
             for share in SHARES
