@@ -137,3 +137,10 @@ def snapshot(page, name):
 def of(page, view: ipywidgets.Widget):
     """Locator of one view on the page."""
     return page.locator(f"#view-{view.model_id}")
+
+
+def take_away(page):
+    """Take all views off the page; nothing of them may go on listening."""
+    page.evaluate("() => window.ends.forEach((end) => end())")
+    left = page.evaluate("() => Object.values(window.models).map((m) => m.listeners.length)")
+    assert set(left) == {0}

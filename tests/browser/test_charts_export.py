@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mouse import box_of
-from static_page import of, open_views, snapshot
+from static_page import of, open_views, snapshot, take_away
 from static_scene import selected
 
 import cutaway_widgets as cw
@@ -100,9 +100,7 @@ def test_no_serious_finding_of_the_accessibility_rules(browser):
 
 
 def test_taking_the_views_away_leaves_no_listener(page):
-    page.evaluate("() => window.ends.forEach((end) => end())")
-    left = page.evaluate("() => Object.values(window.models).map((m) => m.listeners.length)")
-    assert set(left) == {0}
+    take_away(page)
 
 
 def test_text_from_data_is_never_run_as_markup(browser):

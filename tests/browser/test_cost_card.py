@@ -6,7 +6,7 @@ from pathlib import Path
 import ipywidgets
 import numpy as np
 import pytest
-from static_page import of, open_views, snapshot
+from static_page import of, open_views, snapshot, take_away
 from static_scene import expect, selected
 
 import cutaway_widgets as cw
@@ -124,9 +124,7 @@ def test_looks(browser, scene, dark, width):
     page.wait_for_timeout(100)
     snapshot(page, f"cost-{'dark' if dark else 'light'}-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.evaluate("() => window.ends.forEach((end) => end())")
-    left = page.evaluate("() => Object.values(window.models).map((m) => m.listeners.length)")
-    assert set(left) == {0}
+    take_away(page)
     assert page.strays == []
     page.context.close()
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from static_page import of, open_views, snapshot
+from static_page import of, open_views, snapshot, take_away
 from static_scene import PAINTED, N, everything, look, repainted, selected
 from static_scene import page, scene  # noqa: F401 - fixtures
 from mouse import box_of, drag
@@ -210,9 +210,7 @@ def test_cancel_is_counted_and_the_button_waits(browser):
 
 
 def test_taking_views_away_leaves_no_listener(page, scene):
-    page.evaluate("() => window.ends.forEach((end) => end())")
-    left = page.evaluate("() => Object.values(window.models).map((m) => m.listeners.length)")
-    assert set(left) == {0}
+    take_away(page)
     assert page.locator(".cw").count() == 0
 
 

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from kinds import Net, conv
 from merging_nets import ORACLE_GROUPS, ORACLE_NETS, oracle
 from torch import nn
 from torch.nn import functional as F
@@ -15,24 +16,6 @@ from cutaway.merging.flow import Consumer, Group, Producer
 from cutaway.merging.proof import permuted
 from cutaway.model import UnsupportedModel, load_model
 from cutaway.model.model import as_model
-
-
-class Net(nn.Module):
-    """Layers by name, and a forward given as a function of the net and its input."""
-
-    def __init__(self, forward, **layers):
-        super().__init__()
-        for name, layer in layers.items():
-            setattr(self, name, layer)
-        self.way = forward
-
-    def forward(self, x):
-        return self.way(self, x)
-
-
-def conv(n_in, n_out, **options):
-    return nn.Conv2d(n_in, n_out, 3, padding=1, **options)
-
 
 IMAGES = torch.rand(2, 3, 6, 6)
 ROWS = torch.rand(4, 6)

@@ -11,11 +11,10 @@ from cutaway.merging import ComplexityCurve
 from cutaway.model import Model
 from cutaway_widgets.bars import Bars
 from cutaway_widgets.explorers import _complexity_words as words
-from cutaway_widgets.explorers import _filter_checkpoints as checkpoints
 from cutaway_widgets.explorers._complexity_desk import MergeDesk, curve_of, score_name
 from cutaway_widgets.explorers._filter_desk import BUSY
 from cutaway_widgets.explorers._layout import column, end, line, row
-from cutaway_widgets.form import Field, Form
+from cutaway_widgets.explorers._second_model import SecondModel
 from cutaway_widgets.line_chart import LineChart
 
 _NOTHING = (
@@ -38,17 +37,9 @@ class CompareSection:
     """
 
     def __init__(self, desk: MergeDesk, other: Model | None) -> None:
-        self._desk, self._other = desk, other
-        self._epochs = checkpoints.epochs_of(desk.workspace.model)
-        self.form = Form(
-            [] if other is not None else self._fields(), submit="Compare",
-            title=f"Compare with {other.name}" if other else "Compare with a checkpoint",
-            lock=desk.workspace.lock,
-        )  # fmt: skip
-        possible = other is not None or bool(self._epochs)
-        self.form.layout.display = None if possible else "none"
-        self.form.layout.max_width = "480px"
-        self._how = _HOW if possible else _NOTHING
+        self._desk, self._second = desk, SecondModel(desk.workspace, other)
+        self.form = self._second.form
+        self._how = _HOW if self._second.possible else _NOTHING
         self.text = ipywidgets.HTML(line(self._how))
         groups, steps = desk.groups, desk.steps
         nothing = np.zeros((len(steps.index), len(groups.index)))
@@ -79,7 +70,7 @@ class CompareSection:
 
         def work(tick: Tick) -> tuple[ComplexityCurve, ComplexityCurve, str]:
             tick(0.0, "opening the second model")
-            other, name = self._second(values)
+            other, name = self._second.opened(values)
             rest = part(tick, 0.05, 1.0)
             return first, curve_of(desk.workspace, other, betas, first.rule, rest)[1], name
 
@@ -90,21 +81,6 @@ class CompareSection:
         """Stop listening and end the views."""
         self._stop()
         end(self.box)
-
-    def _fields(self) -> list[Field]:
-        if not self._epochs:
-            return []
-        first, last = self._epochs[0], self._epochs[-1]
-        return [
-            Field("checkpoint", "whole", first, "Checkpoint", low=first, high=last,
-                  help=f"Epoch of training, {first} (untrained) to {last}."),
-        ]  # fmt: skip
-
-    def _second(self, values: Mapping[str, Any]) -> tuple[Model, str]:
-        if self._other is not None:
-            return self._other, self._other.name
-        epoch = int(values["checkpoint"])
-        return checkpoints.checkpoint(self._desk.workspace.model, epoch), f"epoch {epoch}"
 
     def _compared(self, found: tuple[ComplexityCurve, ComplexityCurve, str]) -> None:
         first, second, name = found

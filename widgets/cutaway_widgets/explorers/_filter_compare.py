@@ -10,13 +10,12 @@ from ipywidgets import HTML, VBox
 from cutaway.core import Tick, part
 from cutaway.filters import FilterScreen
 from cutaway.model import Model, load_model
-from cutaway_widgets.explorers import _filter_checkpoints as checkpoints
 from cutaway_widgets.explorers import _filter_views as views
 from cutaway_widgets.explorers._differences import differences_text, filter_differences
 from cutaway_widgets.explorers._filter_desk import BUSY, Desk
 from cutaway_widgets.explorers._filter_screen import screen_of
 from cutaway_widgets.explorers._layout import column, end, line, row
-from cutaway_widgets.form import Field, Form
+from cutaway_widgets.explorers._second_model import SecondModel
 from cutaway_widgets.scatter import Scatter
 from cutaway_widgets.table import Table
 
@@ -56,18 +55,10 @@ class CompareSection:
     """
 
     def __init__(self, desk: Desk, other: Model | None) -> None:
-        self._desk, self._other = desk, other
-        self._epochs = checkpoints.epochs_of(desk.workspace.model)
+        self._desk, self._second = desk, SecondModel(desk.workspace, other)
         units = desk.units
-        self.form = Form(
-            [] if other is not None else self._fields(), submit="Compare",
-            title=f"Compare with {other.name}" if other else "Compare with a checkpoint",
-            lock=desk.workspace.lock,
-        )  # fmt: skip
-        possible = other is not None or bool(self._epochs)
-        self.form.layout.display = None if possible else "none"
-        self.form.layout.max_width = "480px"
-        self._how = _HOW if possible else _NOTHING
+        self.form = self._second.form
+        self._how = _HOW if self._second.possible else _NOTHING
         self.text = HTML(line(self._how))
         self.table = Table(pd.DataFrame(), index=units.index, link=units, title="Matched filters",
                            height=380)  # fmt: skip
@@ -95,7 +86,7 @@ class CompareSection:
 
         def work(tick: Tick) -> tuple[FilterScreen, FilterScreen, str]:
             tick(0.0, "opening the second model")
-            other, name = self._second(values)
+            other, name = self._second.opened(values)
             second = screen_of(desk.workspace, other, picked, part(tick, 0.05, 1.0))
             return first, second[1], name
 
@@ -106,21 +97,6 @@ class CompareSection:
         """Stop listening and end the views."""
         self._stop()
         end(self.box)
-
-    def _fields(self) -> list[Field]:
-        if not self._epochs:
-            return []
-        first, last = self._epochs[0], self._epochs[-1]
-        return [
-            Field("checkpoint", "whole", first, "Checkpoint", low=first, high=last,
-                  help=f"Epoch of training, {first} (untrained) to {last}."),
-        ]  # fmt: skip
-
-    def _second(self, values: Mapping[str, Any]) -> tuple[Model, str]:
-        if self._other is not None:
-            return self._other, self._other.name
-        epoch = int(values["checkpoint"])
-        return checkpoints.checkpoint(self._desk.workspace.model, epoch), f"epoch {epoch}"
 
     def _compared(self, found: tuple[FilterScreen, FilterScreen, str]) -> None:
         first, second, name = found

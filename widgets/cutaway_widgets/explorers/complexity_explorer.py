@@ -6,9 +6,9 @@ from typing import Any
 import ipywidgets
 
 from cutaway.core import Index, Selection, Tick
-from cutaway.data import Dataset, load_data, thumbnail_atlas
+from cutaway.data import Dataset, thumbnail_atlas
 from cutaway.merging import ComplexityCurve
-from cutaway.model import Model, Predictions, load_model, sites
+from cutaway.model import Model, Predictions, sites
 from cutaway.workspace import Workspace
 from cutaway_widgets._job import Job
 from cutaway_widgets._link import Link
@@ -22,6 +22,7 @@ from cutaway_widgets.explorers._complexity_desk import MergeDesk, curve_of, scor
 from cutaway_widgets.explorers._complexity_sections import Sections
 from cutaway_widgets.explorers._filter_compare import given
 from cutaway_widgets.explorers._layout import column, end, heading, line, row
+from cutaway_widgets.explorers._slots import fill
 from cutaway_widgets.form import Form
 from cutaway_widgets.progress import Progress
 from cutaway_widgets.site_tree import SiteTree
@@ -72,7 +73,7 @@ class ComplexityExplorer(Strict, Reopens, ipywidgets.VBox):
     ) -> None:
         chosen = settings.checked(betas)
         self.workspace = workspace or Workspace()
-        self._open(model, data)
+        fill(self.workspace, model, data, type(self).__name__)
         self.job = Job(inline=inline, lock=self.workspace.lock)
         self._build(given(compare), chosen, inline=inline)
         self.job.observe(self._ended, "status")
@@ -106,19 +107,6 @@ class ComplexityExplorer(Strict, Reopens, ipywidgets.VBox):
             for widget in (*self.children, *links, self.layout):
                 end(widget)
         super().close()
-
-    def _open(self, model: Any, data: Any) -> None:
-        workspace = self.workspace
-        if model is not None:
-            workspace.model = model if isinstance(model, Model) else load_model(model)
-        if data is not None:
-            workspace.data = data if isinstance(data, Dataset) else load_data(data)
-        for slot in ("model", "data"):
-            if getattr(workspace, slot) is None:
-                raise ValueError(
-                    f"{slot} must be given here or in the workspace, got None; "
-                    f"e.g. ComplexityExplorer('lenet5-digits', 'digits')"
-                )
 
     def _build(
         self, compare: Model | None, betas: tuple[float, ...] | None, *, inline: bool

@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 import ipywidgets
 
 from cutaway.core import Index, Selection, Tick
-from cutaway.data import Dataset, load_data, thumbnail_atlas
+from cutaway.data import Dataset, thumbnail_atlas
 from cutaway.filters import FilterScreen
-from cutaway.model import Model, Predictions, Sites, load_model, sites
+from cutaway.model import Model, Predictions, Sites, sites
 from cutaway.workspace import Workspace
 from cutaway_widgets._job import Job
 from cutaway_widgets._link import Link
@@ -21,6 +21,7 @@ from cutaway_widgets.explorers._filter_screen import screen_of
 from cutaway_widgets.explorers._filter_sections import Sections
 from cutaway_widgets.explorers._layout import column, end, heading, line, row
 from cutaway_widgets.explorers._screen_views import ScreenViews
+from cutaway_widgets.explorers._slots import fill
 from cutaway_widgets.progress import Progress
 from cutaway_widgets.selection_bar import SelectionBar
 from cutaway_widgets.site_tree import SiteTree
@@ -75,7 +76,7 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
         inline: bool = False,
     ) -> None:
         self.workspace = workspace or Workspace()
-        self._open(model, data)
+        fill(self.workspace, model, data, type(self).__name__)
         self.job = Job(inline=inline, lock=self.workspace.lock)
         self._build(sites, given(compare), inline=inline)
         self.job.observe(self._ended, "status")
@@ -105,19 +106,6 @@ class FilterExplorer(Strict, Reopens, ipywidgets.VBox):
             for widget in (*self.children, self.samples, self.units, self.layout):
                 end(widget)
         super().close()
-
-    def _open(self, model: Any, data: Any) -> None:
-        workspace = self.workspace
-        if model is not None:
-            workspace.model = model if isinstance(model, Model) else load_model(model)
-        if data is not None:
-            workspace.data = data if isinstance(data, Dataset) else load_data(data)
-        for slot in ("model", "data"):
-            if getattr(workspace, slot) is None:
-                raise ValueError(
-                    f"{slot} must be given here or in the workspace, got None; "
-                    f"e.g. FilterExplorer('lenet5-digits', 'digits')"
-                )
 
     def _build(self, pattern: str | None, compare: Model | None, *, inline: bool) -> None:
         data: Dataset = self.workspace.data

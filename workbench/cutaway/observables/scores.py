@@ -19,6 +19,7 @@ from torch import nn
 from cutaway.core import Index, Origin, Result, Tick, check, digest, part, silent
 from cutaway.data.dataset import Dataset
 from cutaway.model.model import Model, as_model, given
+from cutaway.observables.head_map import head_map
 from cutaway.observables.observable import Observable
 from cutaway.observables.opened import components_of
 from cutaway.observables.prompts import Prompt
@@ -245,7 +246,8 @@ def observe_texts(
     words = {"plus": _words(opened, plus), "minus": _words(opened, minus)}
     observable = Observable.from_tokens(opened, **words)
     components = components_of(opened)
-    way = path or _longest(opened, observable)
+    # Without a path: the head with the longest vector; no data is looked at.
+    way = path or str(head_map(opened, observable).top(1).index[0])
     prompts = None if positive is None or negative is None else (positive, negative)
     vector = feature_vector(
         opened, observable, way, norm=norm, prompts=prompts, tick=part(tick, 0.0, 0.1)
@@ -350,18 +352,3 @@ def _words(model: Model, text: str | None) -> list[str]:
             )
             words.append(f" {bare}" if spaced else bare)
     return words
-
-
-def _longest(model: Model, observable: Observable) -> str:
-    """Head with the longest vector, norms passed by their gains; no data is looked at."""
-    components = components_of(model)
-    u, _ = components.unembed(observable.weights(components.n_tokens)[None])
-    gained = components.final_norm.gain * u
-    lengths = {
-        f"L{at}H{head}": float(
-            (layer.attention_norm.gain * layer.heads.pull_back(gained, [head])).norm()
-        )
-        for at, layer in enumerate(components.layers)
-        for head in range(len(layer.heads))
-    }
-    return max(lengths, key=lengths.__getitem__)
