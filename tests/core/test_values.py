@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cutaway.core import Cancelled, Index, Origin, Selection, check, digest, part, silent
-from cutaway.core.files import whole_file, whole_folder
+from cutaway.core._io import whole_file, whole_folder
 
 
 def test_origin_digest_ignores_time_and_versions_but_no_parameter():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cutaway
-from cutaway.core.files import whole_file
+from cutaway.core._io import whole_file
 from cutaway_widgets._base import View
 from cutaway_widgets._code import STATIC
 from cutaway_widgets._link import Link

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cutaway.core import Result, digest
-from cutaway.core.files import whole_folder
+from cutaway.core._io import whole_folder
 from cutaway.core.selection import Selection
 from cutaway.lenses import LENSES
 from cutaway.policy import Policy, current_policy

@@ -37,8 +37,9 @@ class Origin:
         Name of the model and digest of its weights; empty when no model took part.
     site : str
         Site or sites, comma-separated.
-    data, rows : str
-        Name of the data set and digest of its ids.
+    data, rows, content : str
+        Name of the data set, digest of its ids, and digest of what its samples held when they were
+        read; empty where no data took part.
     seed : int or None
         Seed of the function's random generator.
     versions : mapping of str to str
@@ -58,6 +59,7 @@ class Origin:
     site: str = ""
     data: str = ""
     rows: str = ""
+    content: str = ""
     seed: int | None = None
     versions: Mapping[str, str] = field(default_factory=versions)
     seconds: float = 0.0

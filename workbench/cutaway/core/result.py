@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from cutaway.core import digest
-from cutaway.core.files import whole_file
+from cutaway.core._io import whole_file
 from cutaway.core.index import Index
 from cutaway.core.origin import Origin
 

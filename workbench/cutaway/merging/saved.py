@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from cutaway.core.files import whole_file
+from cutaway.core._io import whole_file
 from cutaway.merging.rebuild import replace_by_identity
 from cutaway.merging.split import resize
 from cutaway.model.model import Model, as_model
