@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 SCRIPTS = (
-    "startup", "capture", "memory", "page", "mixtures", "screen", "screen_quality", "labels",
+    "startup", "capture", "content", "memory", "page", "mixtures", "screen", "screen_quality", "labels",
     "overfitting", "merging", "complexity", "pruning", "merging_pretrained", "observables",
     "observables_tasks", "gpt_neo_paper",
 )  # fmt: skip

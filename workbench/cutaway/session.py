@@ -15,6 +15,7 @@ from typing import Any
 from cutaway.core import Result, digest
 from cutaway.core._io import whole_folder
 from cutaway.core.selection import Selection
+from cutaway.data import content_of
 from cutaway.lenses import LENSES
 from cutaway.policy import Policy, current_policy
 from cutaway.workspace import Workspace
@@ -89,13 +90,11 @@ def _recognised(workspace: Workspace, slot: str) -> dict[str, Any] | None:
 
 
 def digest_of(value: Any) -> str:
-    """Digest of a model's weights, or of the ids and labels of data."""
+    """Digest of a model's weights and structure, or of the ids, labels and content of data."""
     if not hasattr(value, "index"):
-        return str(value.digest)
-    labels = value.labels
-    if labels is None:
-        return str(value.index.digest)
-    return digest.of_arrays({"ids": value.index.ids, "labels": labels})
+        return digest.of_json([value.digest, value.structure])
+    labels = {} if value.labels is None else {"labels": value.labels}
+    return digest.of_json([content_of(value), digest.of_arrays(labels)])
 
 
 def _store(acts: Any) -> dict[str, str] | None:
