@@ -33,7 +33,7 @@ from cutaway.core.origin import Origin
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 _HEADER = "header.json"
-_ROWS = "rows.npy"
+_MEMBER = re.compile(r"[A-Za-z_]\w*(/\d{1,6})?\.npy", re.ASCII)
 _REMEDY = "save the result again with .save(path)"
 _MAX_WHOLE = 2**63 - 1
 # Kinds of numbers that an array field of a given annotation may hold.
@@ -146,12 +146,10 @@ class Result:
             a newer schema.
         """
         what = f"a saved {cls.__name__}"
-        names = {one.name for one in dataclasses.fields(cls)} - {"rows", "origin"}
-        pattern = re.compile(rf"({'|'.join(map(re.escape, sorted(names)))})(/\d{{1,6}})?\.npy")
         content = read_archive(
             path,
             what=what,
-            allowed=lambda name: name in {_HEADER, _ROWS} or bool(pattern.fullmatch(name)),
+            allowed=lambda name: name == _HEADER or bool(_MEMBER.fullmatch(name)),
             max_bytes=max_bytes,
             remedy=_REMEDY,
         )
@@ -173,8 +171,8 @@ class Result:
         if header["type"] != cls.__name__:
             kind = header["type"] if header["type"].isidentifier() else "another type"
             raise DamagedFile(
-                f"path must be a saved {cls.__name__}, got a {kind} in {os.fspath(path)}; "
-                f"use {kind}.load"
+                f"path must be a saved {cls.__name__}, got a {kind}; use {kind}.load to open "
+                f"{os.fspath(path)}"
             )
         if header["schema"] > cls.schema:
             raise DamagedFile(
@@ -284,9 +282,14 @@ def _check_fields(cls: type[Result], fields: Mapping[str, Any], n_rows: int) -> 
         for column, kinds in columns.items():
             if column not in fields[name]:
                 raise ValueError(f"column {column} of {name} is missing")
-            kind = fields[name][column].to_numpy().dtype.kind
-            if not (kind in kinds or (kind in "OT" and "U" in kinds)):
+            values = fields[name][column].to_numpy()
+            # A table without lines keeps no kinds; strings may be pandas' own.
+            if len(values) and not (values.dtype.kind in kinds or _strings(values, kinds)):
                 raise ValueError(f"column {column} of {name} holds {fields[name][column].dtype}")
+
+
+def _strings(values: NDArray[Any], kinds: str) -> bool:
+    return "U" in kinds and values.dtype.kind not in "biufc"
 
 
 def _check_shape(name: str, value: Any, axes: list[str], lengths: dict[str, int]) -> None:
