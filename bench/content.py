@@ -71,7 +71,7 @@ def small_network() -> nn.Module:
 
 def measure(title: str, model: Model, data: Dataset, sites: list[str], rounds: int) -> list[str]:
     options = {"show": None, "max_bytes": "8GB"}
-    shares, with_digests, reuses = [], [], []
+    shares, with_digests = [], []
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
 
@@ -90,8 +90,10 @@ def measure(title: str, model: Model, data: Dataset, sites: list[str], rounds: i
             shares.append(times[HASH] / times[constant] - 1)
             with_digests.append(times[HASH])
         run(HASH)
-        for _ in range(3):
-            reuses.append(seconds_of(lambda: capture(model, data, sites, store=store, **options)))
+        reuses = [
+            seconds_of(lambda: capture(model, data, sites, store=store, **options))
+            for _ in range(3)
+        ]
     alone = min(seconds_of(lambda: content.read_content(data)) for _ in range(3))
     whole = float(np.median(with_digests))
     return [
@@ -130,8 +132,8 @@ def main() -> None:
         "Knowing the content of data",
         f"{torch.get_num_threads()} thread(s); medians of {options.rounds} rounds, ratios paired "
         "within a round, with the order of the two changing. 'Digests alone' reads and hashes all "
-        "samples, files included. The light network does 41 million multiply-accumulates a picture; "
-        "MobileNetV2 does 7 times as many, ResNet-50 100 times.",
+        "samples, files included. The light network does 41 million multiply-accumulates a "
+        "picture; MobileNetV2 does 7 times as many, ResNet-50 100 times.",
         "Goals: at most 5 % of a capture of 5,000 digits through alexnet-digits, at most 2 % for "
         "224-pixel pictures.",
         report.table(heads, rows),

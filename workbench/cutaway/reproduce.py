@@ -195,10 +195,12 @@ class _Script:
         key = "acts " + digest.of_json([origin.weights, origin.rows, capture, where])
         if key in self.names:
             return self.names[key]
-        if capture is None:
+        edited = capture is not None and bool(capture.get("edits"))
+        if capture is None or edited:
             name = self.variable(key, "acts")
+            why = "they were captured inside edited(...)" if edited else "no capture made them"
             self.lines += [
-                _comment(f"SUPPLY the activations of {origin.site!r}; no capture made them"),
+                _comment(f"SUPPLY the activations of {origin.site!r}; {why}"),
                 f"{name} = None",
                 f"same({name!r}, {name} and {name}.rows.digest, {_literal(origin.rows)})",
                 "",
