@@ -265,9 +265,7 @@ def _effect(
         per_sample_after=values[1],
         interval=bootstrap_interval(paired[0], origin.seed or 0),
         control_changes=changes[1:],
-        p=two_sided_p(
-            float(changes[0]), changes[1:], size=float(np.abs(values[:2, counted]).max())
-        ),
+        p=two_sided_p(float(changes[0]), changes[1:], size=size),
         edits=[one.to_json() for one in edits],
         metric=name,
         n_units=sum(len(one) if isinstance(one, UnitEdit) else 1 for one in edits),
