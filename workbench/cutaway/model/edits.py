@@ -259,7 +259,7 @@ class DirectionEdit(Edit):
 
         Raises
         ------
-        ValueError
+        UnknownPosition
             If a text has no token at the position; it never falls on padding.
         """
         if self.position is None:

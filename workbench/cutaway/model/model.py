@@ -281,7 +281,8 @@ class Model:
         if ended:
             self._say(
                 "ended",
-                f"the tokenizer of model {self._name!r} puts an end after every text, got "
+                f"the tokenizer of model {self._name!r} puts "
+                f"{word(tokens.added(self._tokenizer)[1][-1])} after every text, got "
                 f"{first(ended)}; it is left out, so that the last position is the text's own, "
                 "special_tokens=True keeps it",
             )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cutaway.model.errors import UnknownPosition
 from cutaway.model.tokens import Texts, named
 
 
@@ -26,7 +27,7 @@ class Places:
         Axes of the values with a place a position, ascending; none where the site has no positions.
         Of attention patterns there are two, from where and to where.
     certain : bool
-        Whether `axes` is all that the shape allows.
+        Whether all of `axes` are known to be positions.
     """
 
     texts: Texts
@@ -38,13 +39,13 @@ class Places:
 
         Raises
         ------
-        ValueError
+        UnknownPosition
             If a text has no such token, or the site no positions.
         """
-        if not self.axes or not self.certain:
+        if len(self.axes) != 1:
             shape = tuple(values.movedim(0, 1).shape) if values.ndim > 1 else tuple(values.shape)
             found = "no places" if not self.axes else f"more than one axis of places in {shape}"
-            raise ValueError(
+            raise UnknownPosition(
                 f"position must be a place of {site}, got {position} for {found}; choose another "
                 "site, or None for all"
             )
@@ -53,7 +54,7 @@ class Places:
         short = (count <= position) | (count < -position)
         if bool(short.any()):
             row = int(short.nonzero()[0, 0])
-            raise ValueError(
+            raise UnknownPosition(
                 f"position must be a place of {site}, got {position} for {int(count[row])} places "
                 f"in {named(self.texts.ids, row)}; choose another, leave such texts out, or None "
                 "for all"
@@ -120,5 +121,5 @@ def axes_of(
     lettered = [axis for axis in able if letters[axis] == "t"]
     if len(lettered) == 1:
         return tuple(lettered), True
-    patterns = len(able) == 2 and len(shape) == 4 and able == [2, 3]
+    patterns = able == [2, 3] and len(shape) == 4 and letters[0] == "c"
     return tuple(able), len(able) < 2 or patterns
