@@ -47,7 +47,7 @@ _OTHERS = {
     "TokenRanks": "cutaway.observables",
 }
 _OPTIONS = {
-    "model": ("name", "checkpoint", "trust"),
+    "model": ("name", "checkpoint", "trust", "special_tokens"),
     "data": ("split", "limit", "name", "text_column", "label_column", "size"),
 }
 _WHAT = "a saved workspace"

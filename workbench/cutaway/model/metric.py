@@ -213,9 +213,10 @@ def prepared(model: Model, batch: Batch) -> Batch:
     """Batch on the model's device, with token tensors instead of texts."""
     inputs = batch.inputs
     if isinstance(inputs, list) and model.tokenizer is not None:
-        inputs = tokens.encode(model.tokenizer, inputs, limit=model.n_positions)
+        inputs = model.encode(inputs, ids=batch.ids)
     if isinstance(inputs, dict):
-        inputs = {key: one.to(model.device) for key, one in inputs.items()}
+        inputs = tokens.aligned(inputs, batch.ids)
+        inputs = {key: tensor.to(model.device) for key, tensor in inputs.items()}
     labels = None if batch.labels is None else batch.labels.to(model.device)
     return Batch(batch.ids, inputs, labels)
 
@@ -286,7 +287,7 @@ def _answers(logits: Tensor, batch: Batch, name: str) -> tuple[Tensor, Tensor, T
     """Scores (…, classes), right answers (…), and which places count (None: all)."""
     if logits.ndim == 3:
         ids, mask = _tokens(logits, batch)
-        return logits[:, :-1], ids[:, 1:], mask[:, 1:] > 0
+        return logits[:, :-1], ids[:, 1:], (mask[:, 1:] > 0) & (mask[:, :-1] > 0)
     if batch.labels is None:
         raise ValueError(
             f"data must have labels for {name}, got none; "
