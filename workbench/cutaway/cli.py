@@ -208,7 +208,10 @@ def _sites(arguments: argparse.Namespace) -> int:
     frame = ct.sites(model, data).to_frame()
     print(frame.to_string())
     if arguments.out:
-        frame.to_csv(arguments.out)
+        from cutaway.core import _csv, _io
+
+        with _io.whole_file(arguments.out) as temporary:
+            temporary.write_text(_csv.frame_csv(frame), encoding="utf-8", newline="")
     return 0
 
 
@@ -364,10 +367,15 @@ def _print_table(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    from cutaway.core import _csv, _io
+
+    with (
+        _io.whole_file(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow([_csv.csv_cell(name) for name in rows[0]])
+        writer.writerows([_csv.csv_cell(value) for value in row.values()] for row in rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
