@@ -13,6 +13,7 @@ ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 # Voilà and JupyterLab log these themselves; none is about our page.
 HARMLESS = ("Failed to load resource", "favicon", "WebSocket")
 
+TOKEN = "a-secret-of-these-tests"
 FIRST = ".cw-table [role=gridcell]"  # the dashboard has screened
 
 
@@ -60,7 +61,7 @@ def running(command, port, log):
     """A host process until the block ends; its output goes to `log`."""
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, env=serve.host_environment(), stdout=output, stderr=subprocess.STDOUT
+            command, env=serve.host_environment(TOKEN), stdout=output, stderr=subprocess.STDOUT
         )
     try:
         until = time.monotonic() + 120
@@ -118,7 +119,7 @@ def voila(browser, folder, notebook="dashboard.ipynb", ready=FIRST, **options):
         page = Page(browser, **options)
         page.process = process
         page.address = f"http://{serve.ADDRESS}:{port}/"
-        page.page.goto(page.address, timeout=120_000)
+        page.page.goto(f"{page.address}?token={TOKEN}", timeout=120_000)
         page.page.locator(ready).first.wait_for(timeout=120_000)
         yield page
         page.context.close()
@@ -130,13 +131,12 @@ def lab(browser, folder, notebook="dashboard.ipynb", ready=FIRST, **options):
     port = serve.free_port(8950)
     notebooks, name = notebooks_with(folder, notebook)
     command = serve.lab_command(notebooks, name, port, browser=False)
-    command.append("--IdentityProvider.token=")
     with running(command, port, folder / "lab.log") as process:
         page = Page(browser, **options)
         page.process = process
         page.address = f"http://{serve.ADDRESS}:{port}/lab/tree/{name}"
         one = page.page
-        one.goto(f"{page.address}?reset", timeout=120_000)
+        one.goto(f"{page.address}?reset&token={TOKEN}", timeout=120_000)
         one.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=120_000)
         # Running before the kernel is up makes Lab ask which kernel to use.
         one.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)

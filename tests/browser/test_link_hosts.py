@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from hosts import Page, running
+from hosts import TOKEN, Page, running
 
 from cutaway import serve
 
@@ -47,14 +47,13 @@ def page(request, browser, tmp_path_factory):
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), file)
     port = serve.free_port(9000)
     if request.param == "voila":
-        command, path = serve.voila_command(file, port), ""
+        command, path = serve.voila_command(file, port), "?"
     else:
         command = serve.lab_command(folder, file.name, port, browser=False)
-        command.append("--IdentityProvider.token=")
         path = f"lab/tree/{file.name}?reset"
     with running(command, port, folder / "host.log"):
         host = Page(browser)
-        host.page.goto(f"http://{serve.ADDRESS}:{port}/{path}", timeout=120 * SECONDS)
+        host.page.goto(f"http://{serve.ADDRESS}:{port}/{path}&token={TOKEN}", timeout=120 * SECONDS)
         if request.param == "lab":
             host.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120 * SECONDS)
             host.page.get_by_role("menuitem", name="Run", exact=True).click()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 ADDRESS = "127.0.0.1"
 PORTS_TRIED = 50
+# -P: nothing is imported from the working folder, which may hold somebody else's files.
+_PYTHON = (sys.executable, "-P", "-m")
 
 
 def free_port(first: int, address: str = ADDRESS) -> int:
@@ -71,17 +73,23 @@ def own_notebooks(target: Path) -> Path:
     return target
 
 
-def host_environment() -> dict[str, str]:
+def host_environment(token: str = "") -> dict[str, str]:
     """Environment of a host: our Voilà template and Lab settings are found first.
 
     With them no request leaves the machine: no style sheets from a network, no news.
+
+    Parameters
+    ----------
+    token : str
+        Secret that the host asks for. It is given here since everybody on the machine can read
+        arguments; without one the host makes up its own, which nobody is told.
     """
     ours = str(widgets_folder() / "jupyter")
     first = {
         name: os.pathsep.join(one for one in (ours, os.environ.get(name, "")) if one)
         for name in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH")
     }
-    return os.environ | first
+    return os.environ | first | ({"JUPYTER_TOKEN": token} if token else {})
 
 
 def page(name: str | os.PathLike[str]) -> Path:
@@ -104,25 +112,67 @@ def page(name: str | os.PathLike[str]) -> Path:
 
 
 def voila_command(
-    notebook: Path, port: int, *, ip: str = ADDRESS, tracebacks: bool = True
+    notebook: Path,
+    port: int,
+    *,
+    ip: str = ADDRESS,
+    tracebacks: bool = True,
+    hosts: Sequence[str] = (),
 ) -> list[str]:
-    """Command that serves one notebook as a page."""
+    """Command that serves one notebook as a page, to those who have the token of its environment.
+
+    Parameters
+    ----------
+    notebook : Path
+        What is served.
+    port : int
+        Where it listens; another is never taken instead, for its address has a secret.
+    ip : str
+        Address it listens at.
+    tracebacks : bool
+        Whether the page shows the tracebacks of its cells.
+    hosts : sequence of str
+        Names, besides those of this machine's loopback, by which it may be called; "*" for all.
+    """
     _require("voila")
     return [
-        sys.executable, "-m", "voila", str(notebook), "--no-browser", f"--port={port}",
-        f"--Voila.ip={ip}", "--template=cutaway", f"--show_tracebacks={tracebacks}",
-        "--Voila.log_level=ERROR",
+        *_PYTHON, "cutaway._voila", str(notebook), "--no-browser", f"--port={port}",
+        f"--Voila.ip={ip}", "--Voila.port_retries=0", "--template=cutaway",
+        f"--show_tracebacks={tracebacks}", "--Voila.log_level=ERROR",
+        # The login page would let every visitor set a password of the host's user.
+        "--PasswordIdentityProvider.allow_password_change=False",
+        *(f"--allow-host={one}" for one in hosts),
     ]  # fmt: skip
 
 
-def lab_command(folder: Path, notebook: str, port: int, *, browser: bool) -> list[str]:
-    """Command that opens one notebook in JupyterLab, without its news and update requests."""
+def lab_command(
+    folder: Path, notebook: str, port: int, *, browser: bool, hosts: Sequence[str] = ()
+) -> list[str]:
+    """Command that opens one notebook in JupyterLab, without its news and update requests.
+
+    Parameters
+    ----------
+    folder : Path
+        What its file browser shows.
+    notebook : str
+        Which of its notebooks is opened.
+    port : int
+        Where it listens.
+    browser : bool
+        Whether a browser is opened.
+    hosts : sequence of str
+        Names, besides those of this machine's loopback, by which it may be called.
+    """
     _require("jupyterlab")
+    names = ", ".join(repr(one) for one in ("localhost", *hosts))
     command = [
-        sys.executable, "-m", "jupyterlab", f"--port={port}", f"--ServerApp.ip={ADDRESS}",
+        *_PYTHON, "jupyterlab", f"--port={port}", f"--ServerApp.ip={ADDRESS}",
         f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{notebook}",
         "--ServerApp.log_level=WARN",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        # Whatever a configuration file of the user says of another server.
+        "--ServerApp.allow_remote_access=False", f"--ServerApp.local_hostnames=[{names}]",
+        "--ServerApp.port_retries=0",
     ]  # fmt: skip
     if not browser:
         command.append("--no-browser")
@@ -161,7 +211,7 @@ def run_host(
     ready : callable
         Gets the url.
     token : str
-        Secret that JupyterLab asks for; given in the environment, which other users cannot read.
+        Secret that the host asks for; given in the environment, which other users cannot read.
     environment : mapping of str to str or None
         Variables of the host; None: `host_environment`.
 
