@@ -3,7 +3,7 @@
 import time
 
 MIDDLE = ((0.3, 0.3), (0.75, 0.3), (0.75, 0.75), (0.3, 0.75), (0.3, 0.32))
-PATIENCE = 20.0  # seconds
+PATIENCE = 30.0  # seconds
 
 
 def box_of(locator):

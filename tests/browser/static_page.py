@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from pathlib import Path
 
 import ipywidgets
@@ -129,7 +130,9 @@ def open_views(browser, views, *, dark=False, width=900, height=900, columns="1f
 
 
 def snapshot(page, name):
-    """Picture of the page among the test artifacts, for a person to look at."""
+    """Picture of the page among the test artifacts, for a person to look at; if asked for."""
+    if not os.environ.get("CUTAWAY_SCREENSHOTS"):
+        return
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
 
