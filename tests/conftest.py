@@ -25,7 +25,9 @@ def pytest_configure(config):
     """Let servers under test hear Ctrl-C, and workers know of --screenshots.
 
     A shell starts its background jobs with SIGINT ignored, and every process below inherits that.
+    A run that is ended by SIGTERM ends its servers first, as after Ctrl-C.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if config.getoption("screenshots"):
         os.environ["CUTAWAY_SCREENSHOTS"] = "1"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -10,7 +10,7 @@ from static_page import open_views
 # Milliseconds that a browser test waits for what must come. A wait ends when it comes, so this
 # costs nothing, and on a machine with six other things to do a view takes ten times as long.
 PATIENCE = 30_000
-SECONDS_OF_BROWSER_TESTS = 240  # a host and its kernel start within the first test that uses them
+SECONDS_OF_BROWSER_TESTS = 300  # a host and its kernel start within the first test that uses them
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [

@@ -36,7 +36,7 @@ def saved(browser, folder, case, **options):
     page.address = path.as_uri()
     page.page.goto(page.address)
     yield page
-    page.context.close()
+    page.close()
 
 
 def in_notebook(host):

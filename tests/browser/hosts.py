@@ -9,11 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+from mouse import pushed
 from static_page import snapshot
 
 from cutaway import serve
 
-START = 120  # seconds for a host to answer and for its page to be there, beside other work
+START = 180  # seconds for a host to answer and for its page to be there, beside other work
 # Voilà and JupyterLab log these themselves; none is about our page.
 HARMLESS = ("Failed to load resource", "favicon", "WebSocket")
 
@@ -52,6 +53,12 @@ class Page:
         wanted = text.encode()
         frames = (one.encode() if isinstance(one, str) else one for one in self.received)
         return sum(one.count(wanted) for one in frames)
+
+    def close(self):
+        """Close the page; a hand must have been able to do what was done on it."""
+        found = pushed(self.page)
+        self.context.close()
+        assert found == []
 
     def shoot(self, name):
         """Keep a picture of the whole page for people to look at, if asked for."""
@@ -145,7 +152,7 @@ def voila(browser, folder, notebook="dashboard.ipynb", ready=FIRST, **options):
         page.page.goto(page.address, timeout=1000 * START)
         page.page.locator(ready).first.wait_for(timeout=1000 * START)
         yield page
-        page.context.close()
+        page.close()
 
 
 @contextlib.contextmanager
@@ -168,7 +175,7 @@ def lab(browser, folder, notebook="dashboard.ipynb", ready=FIRST, **options):
         one.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         one.locator(ready).first.wait_for(timeout=1000 * START)
         yield page
-        page.context.close()
+        page.close()
 
 
 HOSTS = {"voila": voila, "lab": lab}

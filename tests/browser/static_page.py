@@ -129,6 +129,19 @@ def open_views(browser, views, *, dark=False, width=900, height=900, columns="1f
     return page
 
 
+# Views draw once a frame: what changed is drawn in the next one, pictures once they are decoded.
+DRAWN = """async (frames) => {
+  await Promise.all([...document.images].map((one) => one.decode().catch(() => {})));
+  for (let k = 0; k < frames; k++) await new Promise((done) => requestAnimationFrame(done));
+  await new Promise((done) => setTimeout(done));
+}"""
+
+
+def drawn(page, frames=4):
+    """Wait until the page has drawn what has changed."""
+    page.evaluate(DRAWN, frames)
+
+
 def snapshot(page, name):
     """Picture of the page among the test artifacts, for a person to look at; if asked for."""
     if not os.environ.get("CUTAWAY_SCREENSHOTS"):

@@ -12,7 +12,8 @@ SECONDS = 1000
 FILTERS = "Filters, most anomalous first"
 
 
-@pytest.fixture(scope="class", params=list(HOSTS))
+# The workbench, whose scenario is longer, is in JupyterLab in the quick tier.
+@pytest.fixture(scope="class", params=["voila", pytest.param("lab", marks=pytest.mark.slow)])
 def host(request, browser, tmp_path_factory):
     with HOSTS[request.param](browser, tmp_path_factory.mktemp(request.param)) as page:
         page.name = request.param
@@ -171,6 +172,7 @@ class TestDashboard:
         assert host.errors == []
 
 
+@pytest.mark.slow  # the gallery is looked at in the dark in the quick tier
 def test_dark_theme(browser, tmp_path):
     with voila(browser, tmp_path) as host:
         host.page.goto(f"{host.address}?theme=dark", timeout=120_000)

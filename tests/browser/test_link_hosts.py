@@ -61,7 +61,7 @@ def page(request, browser, tmp_path_factory):
             host.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         host.page.locator(".cw-selection").wait_for(timeout=120 * SECONDS)
         yield host
-        host.context.close()
+        host.close()
 
 
 def test_page_and_python_share_selections_undo_and_names(page):

@@ -71,7 +71,7 @@ def opened(browser, port):
 
     yield start
     for host in pages:
-        host.context.close()
+        host.close()
 
 
 def test_with_widget_state_the_views_live_and_follow_each_other(opened):

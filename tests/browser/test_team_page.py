@@ -37,7 +37,7 @@ def people(browser, address):
         pages.append(one)
     yield pages
     for one in pages:
-        one.context.close()
+        one.close()
 
 
 def test_without_the_token_nothing_is_shown(browser, address):

@@ -12,7 +12,8 @@ SECONDS = 1000
 READY = "section.cw-form"
 
 
-@pytest.fixture(scope="class", params=list(HOSTS))
+# The dashboard is in Voilà in the quick tier.
+@pytest.fixture(scope="class", params=["lab", pytest.param("voila", marks=pytest.mark.slow)])
 def host(request, browser, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     with HOSTS[request.param](browser, folder, "workbench.ipynb", READY) as page:
@@ -216,7 +217,7 @@ class TestWorkbench:
         saved.shoot(f"workbench-{host.name}-saved")
         assert saved.errors == []
         assert [url for url in saved.outside() if not url.startswith("file:")] == []
-        saved.context.close()
+        saved.close()
 
     def test_a_narrow_window_keeps_every_part(self, host):
         width = {"voila": 480, "lab": 700}[host.name]

@@ -54,4 +54,4 @@ def test_two_visitors_of_a_team(browser, served):
     for one in (anna, ben):
         assert one.errors == []
         assert one.outside() == []
-        one.context.close()
+        one.close()
