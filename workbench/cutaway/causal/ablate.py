@@ -1,9 +1,9 @@
 """What edits do to a metric, against random edits of the same size."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -63,6 +63,13 @@ class Effect(Result):
     edits: list[dict[str, Any]]
     metric: str
     n_units: int
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        "per_sample_before": "n",
+        "per_sample_after": "n",
+        "interval": "2",
+        "control_changes": "controls",
+    }
 
     def to_frame(self) -> pd.DataFrame:
         """One line a sample: metric before and after, and the change."""

@@ -1,9 +1,9 @@
 """Which parts of the input a model's answer, or the firing of one unit, comes from."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -53,6 +53,11 @@ class Attributions(Result):
     target: NDArray[np.str_]
     delta: NDArray[np.float64] | None
     method: str
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        "values": "n ...",
+        **dict.fromkeys(("score", "target", "delta"), "n"),
+    }
 
     def to_frame(self) -> pd.DataFrame:
         """One line a sample: target, score, sum of the values, and delta where there is one."""

@@ -1,5 +1,6 @@
 """The result of a screen: a table of filters, a table of samples, and the links between them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -70,6 +71,30 @@ class FilterScreen(Result):
 
     schema: ClassVar[int] = 1
 
+    _shapes: ClassVar[Mapping[str, str]] = {
+        "filters": "filters",
+        "samples": "n",
+        "coordinates": "filters n d",
+        "assignments": "filters n",
+        "tails": "filters n",
+        "responsibility": "filters n ...",
+        "bics": "filters k",
+        **dict.fromkeys(("weights", "means", "covariances"), "filters ..."),
+    }
+    _columns: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "filters": {
+            "site": "U",
+            "unit": "i",
+            "status": "U",
+            "k": "i",
+            "score": "f",
+            "tail": "f",
+            "flag": "U",
+        },
+        "samples": {"id": "iU", "score": "f", "p": "f", "hits": "i", "side": "U"},
+        "links": {"site": "U", "unit": "i", "id": "iU", "tail": "f"},
+    }
+
     def place(self, site: str, unit: int) -> int:
         """Line of a filter in `filters` and in the arrays.
 
@@ -112,6 +137,5 @@ class FilterScreen(Result):
             f"{self.origin.caption()})"
         )
 
-    def _repr_html_(self) -> str:
-        top = self.filters.sort_values("score", ascending=False).head(5)
-        return f"<div><p>{self!r}</p>{top.to_html(index=False, border=0)}</div>"
+    def _preview(self) -> pd.DataFrame:
+        return self.filters.sort_values("score", ascending=False).head(5).set_index("site")

@@ -1,9 +1,9 @@
 """Measures beside feature complexity: effective rank, intrinsic dimension, similarity of layers."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,13 @@ class LayerMeasures(Result):
     two_nn_high: Array
     cka: Array
     samples: int
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("units", "effective_rank", "participation", "two_nn", "two_nn_low", "two_nn_high"), "n"
+        ),
+        "cka": "n n",
+    }
 
     def to_frame(self) -> pd.DataFrame:
         """One line a site; its similarities in columns ``cka SITE``."""

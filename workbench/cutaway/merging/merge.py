@@ -1,8 +1,9 @@
 """The result of merging features: how many features of a network are really different."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -76,6 +77,13 @@ class Merge(Result):
     beta: float
     order: str
     refused: list[dict[str, Any]]
+
+    _shapes: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("size", "left", "closest", "farthest", "biggest", "features_left", "clusters"), "n"
+    )
+    _columns: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tree": {"group": "U", "first": "i", "second": "i", "made": "i", "distance": "f"}
+    }
 
     schema = 2
 

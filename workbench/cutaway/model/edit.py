@@ -21,7 +21,7 @@ from cutaway.model.edits import (
 )
 from cutaway.model.errors import UnknownSite
 from cutaway.model.hooks import Watcher, hooked
-from cutaway.model.model import Model, as_model
+from cutaway.model.model import ACTIVE_EDITS, Model, as_model
 from cutaway.model.outputs import first_tensor
 from cutaway.model.sites import Site, sites
 from cutaway.model.swap import with_first_tensor
@@ -137,8 +137,14 @@ class Watching:
     def hooks(self, module: nn.Module) -> Iterator[None]:
         """Hooks in place."""
         watchers = {path: self._watcher(path) for path, _ in self._edits}
-        with hooked(module, watchers, begin=self._calls.clear):
-            yield
+        before = ACTIVE_EDITS.get(module, [])
+        edits = [edit.to_json() for of_site in self._edits.values() for edit in of_site]
+        ACTIVE_EDITS[module] = [*before, *edits]
+        try:
+            with hooked(module, watchers, begin=self._calls.clear):
+                yield
+        finally:
+            ACTIVE_EDITS[module] = before
 
     def _watcher(self, path: str) -> Watcher:
         def watch(module: nn.Module, _arguments: tuple[Any, ...], output: Any) -> Any:

@@ -1,6 +1,5 @@
 """A network, how data enters it, and the lock under which it may be hooked."""
 
-import hashlib
 import inspect
 import threading
 import weakref
@@ -8,15 +7,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import torch
+import xxhash
 from torch import Tensor, nn
 
+from cutaway.core import digest
 from cutaway.data.dataset import Batch, Dataset
 from cutaway.model import layout, outputs, tokens
 
 Kind: TypeAlias = Literal["image", "tokens", "array"]
 Inputs: TypeAlias = Tensor | dict[str, Tensor]
 
-_ALWAYS_HASHED = 16 * 2**20  # bytes; up to here a digest costs milliseconds, so it is never cached
+_ALWAYS_HASHED = 2 * 2**30  # bytes; up to here a digest costs a fraction of a second: never cached
+_PROBED = 64  # values of a tensor that tell a write which its version counter does not show
+_NOT_STRUCTURE = frozenset({"_name_or_path", "name_or_path", "transformers_version"})
 _FORWARD_ERRORS = (
     *(RuntimeError, TypeError, ValueError, LookupError),
     *(AttributeError, AssertionError, ArithmeticError),
@@ -28,6 +31,10 @@ _FIRST_LAYERS: dict[Kind, frozenset[str]] = {
 }
 _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
+ACTIVE_EDITS: weakref.WeakKeyDictionary[nn.Module, list[dict[str, Any]]] = (
+    weakref.WeakKeyDictionary()
+)
+"""Edits at work on a module, as JSON; `cutaway.model.edit` keeps it."""
 _HASHED: weakref.WeakKeyDictionary[nn.Module, tuple[Any, str]] = weakref.WeakKeyDictionary()
 
 
@@ -142,17 +149,49 @@ class Model:
 
         Notes
         -----
-        Models above 16 MiB are hashed again only when a tensor was replaced or changed in place
-        (its version counter). Writes through ``.data`` or a numpy view escape that counter.
+        Inside ``with edited(model, edits)`` the edits are part of it, so that no result of the
+        edited model passes for one of the model itself.
+
+        Models above 2 GiB are hashed again only when a tensor was replaced, its version counter
+        moved, or one of 64 values spread over it changed. A write of single values through
+        ``.data`` or a numpy view may escape that.
         """
+        edits = ACTIVE_EDITS.get(self._module)
+        weights = self._weights_digest()
+        return digest.of_json([weights, edits]) if edits else weights
+
+    def _weights_digest(self) -> str:
         state = {k: v for k, v in self._module.state_dict().items() if isinstance(v, Tensor)}
         if sum(one.numel() * one.element_size() for one in state.values()) <= _ALWAYS_HASHED:
             return _digest(state)
-        key = tuple((k, v.data_ptr(), _version(v), v.shape) for k, v in state.items())
+        key = tuple((k, v.data_ptr(), _version(v), v.shape, _probe(v)) for k, v in state.items())
         known = _HASHED.get(self._module)  # also for another `Model` of the same module
         if known is None or known[0] != key:
             known = _HASHED[self._module] = (key, _digest(state))
         return known[1]
+
+    @property
+    def structure(self) -> str:
+        """16 hexadecimal digits of what the weights do not say: modules, options, fixed buffers.
+
+        Notes
+        -----
+        Two networks of equal weights may compute different things: with another activation
+        function, stride or window. What a module prints of itself, a Hugging Face configuration,
+        and buffers outside the state dict are in it; plain attributes of a class are not.
+        """
+        saved = self._module.state_dict().keys()
+        fixed = {name: one for name, one in self._module.named_buffers() if name not in saved}
+        options = getattr(getattr(self._module, "config", None), "to_dict", dict)()
+        kind = type(self._module)
+        return digest.of_json(
+            [
+                f"{kind.__module__}.{kind.__qualname__}",
+                repr(self._module),
+                {name: value for name, value in options.items() if name not in _NOT_STRUCTURE},
+                _digest(fixed),
+            ]
+        )
 
     def inputs(self, batch: Batch, *, length: int | None = None) -> Inputs:
         """What goes into the module: a tensor, or token tensors by name, on the model's device.
@@ -309,7 +348,7 @@ def _accepted(module: nn.Module) -> frozenset[str] | None:
 
 
 def _digest(state: Mapping[str, Tensor]) -> str:
-    running = hashlib.blake2b(digest_size=8)
+    running = xxhash.xxh3_64()
     for name in sorted(state):
         tensor = state[name].detach()
         if tensor.layout != torch.strided:
@@ -323,3 +362,8 @@ def _digest(state: Mapping[str, Tensor]) -> str:
 
 def _version(tensor: Tensor) -> int:
     return -1 if tensor.is_inference() else tensor._version  # noqa: SLF001 - the counter's only name
+
+
+def _probe(tensor: Tensor) -> str:
+    flat = tensor.detach().reshape(-1)
+    return _digest({"": flat[:: max(1, len(flat) // _PROBED)]}) if len(flat) else ""

@@ -1,7 +1,9 @@
 """What a model answers to every sample."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +39,10 @@ class Predictions(Result):
     probability: NDArray[np.float64]
     correct: NDArray[np.bool_] | None
     loss: NDArray[np.float64] | None
+
+    _shapes: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("predicted", "probability", "correct", "loss"), "n"
+    )
 
 
 def predict(

@@ -7,9 +7,9 @@ Y       sum of the covectors of all paths that enter the later layers, (t, d)
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -57,6 +57,8 @@ class Completeness(Result):
     error: float
     n_paths: int
     observable: str
+
+    _shapes: ClassVar[Mapping[str, str]] = {"total": "n d", "gradient": "n d"}
 
     def __repr__(self) -> str:
         return (

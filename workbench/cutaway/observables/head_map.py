@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -59,6 +59,11 @@ class HeadMap(Result):
     rest: float
     kind: str
     observable: str
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("values", "low", "high"), "layers heads"),
+        "pairs": "pairs layers heads",
+    }
 
     def to_frame(self) -> pd.DataFrame:
         """A line a head: layer, head, value, low, high."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -78,6 +78,23 @@ class ProbeCurve(Result):
     site: str
     vector: str
     position: str
+
+    _shapes: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (
+            "method",
+            "size",
+            "auc",
+            "auc_low",
+            "auc_high",
+            "r2",
+            "r2_low",
+            "r2_high",
+            "within",
+            "within_low",
+            "within_high",
+        ),
+        "n",
+    )
 
     def wins_from(self, method: str, measure: Measure = "auc") -> int | None:
         """Smallest training size from which on a probe's mean stays above the vector's.

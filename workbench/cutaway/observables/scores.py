@@ -7,9 +7,9 @@ y       the vector, (d,);  the score is y . x, at unit attention
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -73,6 +73,12 @@ class TokenScores(Result):
     text_score: NDArray[np.float64]
     site: str
     vector: str
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("score", "text", "position", "token", "sink"), "n"),
+        "text_ids": "texts",
+        "text_score": "texts",
+    }
 
     def to_frame(self) -> pd.DataFrame:
         """One line a token: text, position, token, score, sink."""

@@ -1,9 +1,9 @@
 """Search for the paths that carry an observable: a beam from the logits over all edges."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -69,6 +69,13 @@ class Paths(Result):
     gap: float
     observable: str
     sign: str
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("path", "length", "embedding", "score", "low", "high", "patched", "merged_into"), "n"
+        ),
+        "pairs": "n pairs",
+    }
 
     def to_frame(self) -> pd.DataFrame:
         """A line a path: length, embedding, score, low, high, patched, merged_into."""

@@ -1,10 +1,10 @@
 """What a step along a direction does to the next token, against random steps of equal length."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -74,6 +74,12 @@ class Steering(Result):
     vector: str
     observable: str
     positions: str
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("before", "after", "change", "kl"), "n"),
+        "random_change": "controls",
+        "random_kl": "controls",
+    }
 
     @property
     def ratio(self) -> float:

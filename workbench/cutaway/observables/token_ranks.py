@@ -1,8 +1,9 @@
 """Naming a direction: the tokens that it raises and lowers most."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,8 @@ class TokenRanks(Result):
     through: str
     site: str
     vector: str
+
+    _shapes: ClassVar[Mapping[str, str]] = dict.fromkeys(("token", "score", "z"), "n")
 
     def to_frame(self) -> pd.DataFrame:
         """One line a token: token, score, z."""

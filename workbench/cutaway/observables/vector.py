@@ -9,10 +9,10 @@ affine    constant of the composed linear maps, in logits
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -67,6 +67,8 @@ class FeatureVector(Result):
     first_norm: str
     mlp_point: str
     points: list[dict[str, Any]]
+
+    _shapes: ClassVar[Mapping[str, str]] = dict.fromkeys(("vector", "vector_post", "covector"), "d")
 
     def __repr__(self) -> str:
         length = float(np.linalg.norm(self.vector))

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -49,6 +50,8 @@ class Projection(Result):
     converged: bool
 
     schema: ClassVar[int] = 1
+
+    _shapes: ClassVar[Mapping[str, str]] = {"points": "n 2", "status": "n", "explained": "2"}
 
     def to_frame(self) -> pd.DataFrame:
         """One line a row: x, y, status."""

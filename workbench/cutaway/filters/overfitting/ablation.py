@@ -1,9 +1,9 @@
 """E3: whether switching off the anomaly filters does more than switching off as many others."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,11 @@ class FilterImpact(Result):
     p: NDArray[np.float64]
     filters: list[list[object]]
     chosen: str
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("before", "after", "p"), "3"),
+        "controls": "3 draws",
+    }
 
     @property
     def change(self) -> NDArray[np.float64]:

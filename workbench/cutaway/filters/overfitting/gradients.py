@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,11 @@ class OutlierGradients(Result):
     auc_classes: float
     interval: NDArray[np.float64]
     auc_initial: float
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("norms", "norms_initial", "outlier"), "n"),
+        "interval": "2",
+    }
 
     def to_frame(self) -> pd.DataFrame:
         """One line a sample."""
