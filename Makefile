@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JS := widgets/cutaway_widgets/js
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help run lab test lint types js unit bench bench-ui env env-dev clean
+.PHONY: help run lab test lint types js unit bench bench-ui faults env env-dev clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -45,6 +45,9 @@ bench: env-dev   ## measure speed and memory, write the tables under bench/
 
 bench-ui: env-dev  ## linked views against jupyter-scatter and plotly, in a real browser
 	$(BIN)/python bench/ui.py
+
+faults: env-dev  ## damaged files, kills, full disks, cancels, two writers: about 15 minutes
+	PYTHONPATH=bench $(BIN)/python -m faults.run
 
 clean:           ## delete what the other targets made
 	rm -rf $(VENV) dist $(JS)/node_modules tests/artifacts .mypy_cache .ruff_cache .pytest_cache

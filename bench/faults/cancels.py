@@ -10,24 +10,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from faults import subjects
-from faults.formats import fingerprint
-from faults.watch import die_with_parent, reported, silence
 
 import cutaway as ct
 from cutaway.core import Cancelled, silent
 from cutaway.core.tick import Tick
+from faults import subjects
+from faults.formats import fingerprint
+from faults.watch import die_with_parent, reported, silence
 
 Task = Callable[[Tick], Any]
 
 
-def tasks(model: ct.model.Model) -> dict[str, Task]:
-    """What is interrupted, by name."""
+def tasks(model: ct.model.Model, *, quick: bool = False) -> dict[str, Task]:
+    """What is interrupted, by name; the screen, whose engine is compiled first, unless `quick`."""
     data = subjects.pictures(160)
     acts = ct.capture(model, data, ["conv1"], pool=4, show=None)
     example = data.batch(np.arange(24)).inputs
     edits = [ct.Zero("conv1", 2), ct.Mean("fc1", (0, 3))]
-    return {
+    found = {
         "capture": lambda tick: ct.capture(
             model, data, ["conv1", "fc1"], batch_size=2, tick=tick, show=None
         ),
@@ -41,6 +41,9 @@ def tasks(model: ct.model.Model) -> dict[str, Task]:
             model, data, data.index.ids[:12], steps=8, batch_size=4, tick=tick
         ),
     }  # fmt: skip
+    if quick:
+        del found["screen"]
+    return found
 
 
 def prepared_model() -> ct.model.Model:

@@ -67,7 +67,8 @@ class Counts:
 def _plain(text: str) -> str:
     """A message without what differs from file to file."""
     text = re.sub(r"/[^\s()',;:\]]+/", "…/", text)
-    return re.sub(r"\d+(\.\d+)?", "#", re.sub(r"0x[0-9a-f]+|b?'[^']{0,80}'|\"[^\"]{0,80}\"", "…", text))[:220]
+    text = re.sub(r"0x[0-9a-f]+|b?'[^']{0,80}'|\"[^\"]{0,80}\"", "…", text)
+    return re.sub(r"\d+(\.\d+)?", "#", text)[:220]
 
 
 def attack(form: Format, n: int, place: Path, *, seed: int = 0) -> Counts:

@@ -9,10 +9,9 @@ import signal
 import sys
 from pathlib import Path
 
+from cutaway.core import silent
 from faults.watch import reported, why_raw
 from faults.works import Work, expected_of
-
-from cutaway.core import silent
 
 _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
 _PRIVATE = 1 << 18 | 1 << 14
@@ -67,7 +66,7 @@ def _without_room(work: Work, folder: Path, room: int, expected: str, small: boo
     else:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     if full:
-        odd = sorted(set(os.listdir(folder)) - {work.partial})
+        odd = sorted({file.name for file in folder.iterdir()} - {work.partial})
         if odd:
             wrong.append(f"{work.name}, full disk: left {odd}")
     found = work.problem(folder, expected) or work.problem_after_next(folder, expected)

@@ -1,5 +1,6 @@
 """Every format that the package reads: files that it wrote, and how they are read back."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -11,13 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from faults import subjects
 
 import cutaway as ct
 from cutaway.core import Cancelled, Result
 from cutaway.model.store import partial_folder
-
-
+from faults import subjects
 
 
 @dataclass(frozen=True)
@@ -149,9 +148,9 @@ def write_session(folder: Path, made: dict[str, Result]) -> ct.Workspace:
     space.data = ct.load_data("digits", split="test", limit=12)
     space.picked = ("conv1", "conv2")
     space.edits = (ct.Zero("conv1", 2), ct.Steer("fc1", np.arange(120.0), by=2.0))
-    kinds = ("FilterScreen", "Projection", "Merge", "Attributions")
-    for name in kinds:
-        space.results[name] = made[name]
+    for name in ("FilterScreen", "Projection", "Merge", "Attributions"):
+        if name in made:
+            space.results[name] = made[name]
     space.effect = made["Effect"]
     ids = space.data.index.ids[[3, 7]].tolist()
     space.selection = ct.Selection(ids, of=space.data.index.digest, by="scatter")
@@ -189,10 +188,8 @@ def _stores(place: Path) -> list[Format]:
         if fraction >= 0.5:
             raise Cancelled
 
-    try:
+    with contextlib.suppress(Cancelled):
         ct.capture(model, data, ["conv1", "fc1"], store=begun / "acts", tick=half, **options)
-    except Cancelled:
-        pass
     hidden = partial_folder(begun / "acts").name
 
     def opened(folder: Path, _target: str, *, verify: Any) -> tuple[Any, str]:
@@ -331,7 +328,7 @@ def other_kinds() -> dict[str, Callable[[Path], None]]:
     return {
         "missing": lambda _place: None,
         "folder": lambda place: place.mkdir(),
-        "pipe": lambda place: os.mkfifo(place),
+        "pipe": os.mkfifo,
         "device": lambda place: place.symlink_to("/dev/zero"),
         "link to nothing": lambda place: place.symlink_to(place.with_name("nothing here")),
         "link to itself": lambda place: place.symlink_to(place),

@@ -19,14 +19,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+
+import cutaway as ct
 from faults import subjects
 from faults.formats import Format, put_back
 from faults.mutations import zipped
 from faults.watch import Outcome, Watch, examined, outcomes
-
-import cutaway as ct
 
 _CODE = "open({mark!r}, 'w').write('ran')"
 """What a gadget does when it runs: a file appears."""
@@ -131,10 +130,10 @@ def _in_archive(whole: bytes, pickled: bytes) -> bytes:
 def planted(form: Format, place: Path, pickled: bytes) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Put a pickle in each file of a format; yields where, and what opens it."""
     for target in dict.fromkeys(form.targets):
-        put_back(form.whole, place)
         file = place / target
-        whole = file.read_bytes()
+        whole = (form.whole / target).read_bytes()
         for name, content in _disguises(file.name, whole, pickled):
+            put_back(form.whole, place)
             file.write_bytes(content)
             yield f"{form.name}: {target} {name}", lambda t=target: form.read(place, t)
 
@@ -155,7 +154,8 @@ def _disguises(name: str, whole: bytes, pickled: bytes) -> Iterator[tuple[str, b
 
 def _more_places(place: Path, language: Path | None, pickled: bytes) -> Iterator[Any]:
     """Whole models, exported programs and Hugging Face folders with weights that are pickles."""
-    for name, content in (("as torch saves", _torch_zip(pickled)), ("as torch saved", _legacy(pickled))):
+    forms = {"as torch saves": _torch_zip(pickled), "as torch saved": _legacy(pickled)}
+    for name, content in forms.items():
         for ending in ("pt", "pth", "bin", "pt2", "pkl"):
             file = place / f"whole.{ending}"
             file.write_bytes(content)
@@ -200,7 +200,11 @@ def opened(formats: list[Format], place: Path, language: Path | None) -> tuple[i
 
 
 def _tried(
-    watch: Watch, entry: tuple[str, bytes], formats: list[Format], place: Path, language: Path | None
+    watch: Watch,
+    entry: tuple[str, bytes],
+    formats: list[Format],
+    place: Path,
+    language: Path | None,
 ) -> Outcome:
     """One gadget in all places."""
     name, pickled = entry

@@ -7,10 +7,9 @@ import signal
 import time
 from pathlib import Path
 
+from cutaway.core import silent
 from faults.watch import die_with_parent, silence
 from faults.works import Work, expected_of
-
-from cutaway.core import silent
 
 
 def killed(work: Work, n: int, place: Path, *, seed: int = 0) -> tuple[int, list[str]]:

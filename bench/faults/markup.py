@@ -8,28 +8,44 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from faults import subjects
 
 import cutaway as ct
 from cutaway.core import Index, Result
+from faults import subjects
 
+_SITE = "http://127.0.0.1:9/"
 PAYLOADS = (
-    "<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "</script><script>alert(1)</script>",
-    "<svg/onload=alert(1)>", "<iframe src=javascript:alert(1)></iframe>", "<a href='javascript:1'>x</a>",
-    "<meta http-equiv=refresh content='0;url=http://127.0.0.1:9/'>", "<base href=http://127.0.0.1:9/>",
-    "<link rel=stylesheet href=http://127.0.0.1:9/x.css>", "<style>@import 'http://127.0.0.1:9/'</style>",
-    "<object data=http://127.0.0.1:9/></object>", "<embed src=http://127.0.0.1:9/>",
-    "<form action=http://127.0.0.1:9/><button>x</button></form>", "<body onload=alert(1)>",
-    "\"><img src=x onerror=alert(1)>", "' onmouseover='alert(1)", "<!--", "-->", "]]><x>",
-    "&lt;img src=x onerror=alert(1)&gt;", "<math><mtext></mtext><mglyph><style><img></style></math>",
-    "<details open ontoggle=alert(1)>", "${alert(1)}", "{{constructor.constructor('alert(1)')()}}",
-    "\u2028<img src=x onerror=alert(1)>", "javascript:alert(1)",
-)  # fmt: skip
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "<svg/onload=alert(1)>",
+    "<iframe src=javascript:alert(1)></iframe>",
+    "<a href='javascript:1'>x</a>",
+    f"<meta http-equiv=refresh content='0;url={_SITE}'>",
+    f"<base href={_SITE}>",
+    f"<link rel=stylesheet href={_SITE}x.css>",
+    f"<style>@import '{_SITE}'</style>",
+    f"<object data={_SITE}></object>",
+    f"<embed src={_SITE}>",
+    f"<form action={_SITE}><button>x</button></form>",
+    "<body onload=alert(1)>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    *("<!--", "-->", "]]><x>"),
+    "&lt;img src=x onerror=alert(1)&gt;",
+    "<math><mtext></mtext><mglyph><style><img></style></math>",
+    "<details open ontoggle=alert(1)>",
+    *("${alert(1)}", "{{constructor.constructor('alert(1)')()}}", "javascript:alert(1)"),
+    "\u2028<img src=x onerror=alert(1)>",
+)
 CODE = (
-    "x'); __import__('os').system('true'); ('", "x\nimport os\nos.system('true')", "__import__('os')",
-    "x\"\"\"\nimport os\n\"\"\"", "\\", "x\r\nimport os", "x # type: ignore\nexec('1')", "{os}",
-    "\u2028import os", "'+exec('1')+'",
-)  # fmt: skip
+    "x'); __import__('os').system('true'); ('",
+    "x\nimport os\nos.system('true')",
+    "__import__('os')",
+    'x"""\nimport os\n"""',
+    *("\\", "x\r\nimport os", "x # type: ignore\nexec('1')", "{os}"),
+    *("\u2028import os", "'+exec('1')+'"),
+)
 _PLAIN = "plainwords"
 
 
@@ -46,7 +62,7 @@ class _Skeleton(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         self.parts.append(f"/{tag}")
 
-    def handle_comment(self, data: str) -> None:
+    def handle_comment(self, _data: str) -> None:
         self.parts.append("comment")
 
 
@@ -70,25 +86,20 @@ def marked(result: Result, word: str) -> Result:
     return replace(result, origin=origin, rows=Index(ids, result.rows.axis))
 
 
-def drawn(place: Path) -> tuple[int, list[str]]:
+def drawn(place: Path, *, quick: bool = False) -> tuple[int, list[str]]:
     """Draw every payload through every field of a few results and views; what was markup."""
     from cutaway_widgets.export import export_html
 
     place.mkdir(parents=True)
-    made = subjects.results(None)
+    made = subjects.results_of_pictures(quick=quick)
     n, wrong = 0, []
     for result in made.values():
-        # Through a file, as a stranger's result comes.
-        kind = type(result)
-        plain = skeleton(_html(_round_trip(kind, marked(result, _PLAIN), place)))
+        plain = skeleton(_html(marked(result, _PLAIN)))
         for payload in PAYLOADS:
             n += 1
-            try:
-                text = _html(_round_trip(kind, marked(result, payload), place))
-            except (ValueError, TypeError, KeyError):
-                continue  # refused: nothing is drawn
-            if skeleton(text) != plain:
-                wrong.append(f"{kind.__name__}._repr_html_ draws {payload!r} as markup")
+            changed = marked(result, payload)
+            if any(skeleton(_html(one)) != plain for one in (changed, *_read_back(changed, place))):
+                wrong.append(f"{type(result).__name__}._repr_html_ draws {payload!r} as markup")
     plain_page = skeleton(_page(export_html, _PLAIN, place))
     for payload in PAYLOADS:
         n += 1
@@ -98,9 +109,13 @@ def drawn(place: Path) -> tuple[int, list[str]]:
     return n, wrong
 
 
-def _round_trip(kind: type[Result], result: Result, place: Path) -> Result:
+def _read_back(result: Result, place: Path) -> list[Result]:
+    """The result from a file, as a stranger's one comes; none if opening refuses it."""
     result.save(place / "marked.zip")
-    return kind.load(place / "marked.zip")
+    try:
+        return [type(result).load(place / "marked.zip")]
+    except (ValueError, TypeError, KeyError):
+        return []
 
 
 def _html(result: Result) -> str:
@@ -125,9 +140,9 @@ def _page(export_html: Any, word: str, place: Path) -> str:
     return export_html(ipywidgets.VBox(views), place / "page.html", title=word).read_text("utf-8")
 
 
-def written_as_code() -> tuple[int, list[str]]:
+def written_as_code(*, quick: bool = False) -> tuple[int, list[str]]:
     """Write code of results whose origins hold code; whatever is more than a call with literals."""
-    made = subjects.results(None)
+    made = subjects.results_of_pictures(quick=quick)
     n, wrong = 0, []
     for result in made.values():
         for word in (*CODE, *PAYLOADS):
@@ -146,14 +161,14 @@ def written_as_code() -> tuple[int, list[str]]:
 def _with_code(result: Result, word: str) -> list[Result]:
     origin = result.origin
     evil = {"edit": "load_model", "source": f"{word}.pt", "trust": True}
-    given = dict(origin.given)
+    given, plain = dict(origin.given), dict(origin.parameters)
     trusting = {"source": word, "trust": True, "name": word, word: word}
     return [
         replace(result, origin=changed)
         for changed in (
-            replace(origin, parameters={**origin.parameters, "edits": [evil]}),
-            replace(origin, parameters={**origin.parameters, "edits": [{"edit": word, "site": word}]}),
-            replace(origin, parameters={**origin.parameters, word: word, "metric": word, "ids": word}),
+            replace(origin, parameters={**plain, "edits": [evil]}),
+            replace(origin, parameters={**plain, "edits": [{"edit": word, "site": word}]}),
+            replace(origin, parameters={**plain, word: word, "metric": word, "ids": word}),
             replace(origin, given={**given, "model": trusting, "data": trusting}),
             replace(origin, given={**given, "capture": {"sites": word, word: word, "store": word}}),
             replace(origin, model=word, data=word, site=word, versions={word: word}, weights=word),
@@ -173,25 +188,32 @@ def more_than_calls(text: str) -> str:
         tree = ast.parse(text)
     except (SyntaxError, ValueError) as error:
         return f"no Python: {error}"
-    inside = {id(node) for top in tree.body if isinstance(top, ast.FunctionDef) for node in ast.walk(top)}
-    for node in ast.walk(tree):
-        if id(node) in inside:
-            continue
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            if ast.unparse(node) != "import cutaway as ct":
-                return f"it imports: {ast.unparse(node)}"
-        elif isinstance(node, ast.Call):
-            function = ast.unparse(node.func)
-            if function != "same" and function.removeprefix("ct.") not in _ALLOWED:
-                return f"it calls {function}"
-            if any(keyword.arg == "trust" for keyword in node.keywords):
-                return "it trusts a file"
-            if function == "ct.load_model" and not _is_assigned(tree, node):
-                return "it loads a model inside a call"
-        elif isinstance(node, (ast.Lambda, ast.While, ast.For, ast.With, ast.Try, ast.ClassDef)):
-            return f"it has a {type(node).__name__}"
+    # The script's own comparison of digests is the only function in it.
+    tops = [top for top in tree.body if not isinstance(top, ast.FunctionDef)]
+    assigned = {id(top.value) for top in tops if isinstance(top, ast.Assign)}
+    for top in tops:
+        if not isinstance(top, (ast.Import, ast.ImportFrom, ast.Assign, ast.Expr)):
+            return f"it has a {type(top).__name__}"
+        for node in ast.walk(top):
+            problem = _more_than_a_call(node, alone=id(node) in assigned)
+            if problem:
+                return problem
     return ""
 
 
-def _is_assigned(tree: ast.Module, call: ast.Call) -> bool:
-    return any(isinstance(top, ast.Assign) and top.value is call for top in tree.body)
+def _more_than_a_call(node: ast.AST, *, alone: bool) -> str:
+    if (
+        isinstance(node, (ast.Import, ast.ImportFrom))
+        and ast.unparse(node) != "import cutaway as ct"
+    ):
+        return f"it imports: {ast.unparse(node)}"
+    if isinstance(node, ast.Lambda):
+        return "it has a lambda"
+    if not isinstance(node, ast.Call):
+        return ""
+    function = ast.unparse(node.func)
+    if function != "same" and function.removeprefix("ct.") not in _ALLOWED:
+        return f"it calls {function}"
+    if any(keyword.arg == "trust" for keyword in node.keywords):
+        return "it trusts a file"
+    return "it loads a model inside a call" if function == "ct.load_model" and not alone else ""

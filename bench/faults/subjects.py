@@ -79,10 +79,16 @@ def results(language: Path | None) -> dict[str, Result]:
     made = _results_of_pictures(quick=language is None)
     if language is not None:
         made += [*_results_of_texts(language), *_results_of_training()]
-    found: dict[str, Result] = {}
-    for result in made:
-        found.setdefault(type(result).__name__, result)
-    return found
+    return _by_class(made)
+
+
+def results_of_pictures(*, quick: bool = False) -> dict[str, Result]:
+    """Results about a network of pictures, by class name."""
+    return _by_class(_results_of_pictures(quick=quick))
+
+
+def _by_class(made: list[Result]) -> dict[str, Result]:
+    return {type(result).__name__: result for result in made}
 
 
 def _results_of_pictures(*, quick: bool) -> list[Result]:
@@ -91,8 +97,7 @@ def _results_of_pictures(*, quick: bool) -> list[Result]:
     model, data = ct.load_model(small_net(), name="small net"), pictures()
     acts = ct.capture(model, data, ["conv1", "fc1"], pool=3, show=None)
     example = data.batch(np.arange(8)).inputs
-    found = [
-        ct.screen_filters(acts, k_max=2),
+    found: list[Result] = [
         ct.project(acts, site="fc1"),
         ct.predict(model, data),
         ct.ablate(model, data, [ct.Zero("conv1", 2), ct.Mean("fc1", (0, 3))], controls=3),
@@ -103,6 +108,7 @@ def _results_of_pictures(*, quick: bool) -> list[Result]:
         return found
     return [
         *found,
+        ct.screen_filters(acts, k_max=2),
         feature_groups(model, example),
         layer_measures(acts),
         complexity_curve(model, example, betas=(0.2, 0.5)),

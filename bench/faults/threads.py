@@ -27,7 +27,8 @@ def digests() -> dict[int, dict[str, str]]:
     """Digests by kind of result, by number of threads."""
     found = {}
     for threads in COUNTS:
-        limits = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
+        pools = ("OMP", "MKL", "OPENBLAS", "NUMBA")
+        limits = {f"{name}_NUM_THREADS": str(threads) for name in pools}
         done = subprocess.run(
             [sys.executable, "-c", _CODE.format(threads=threads)],
             env={**os.environ, **limits, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

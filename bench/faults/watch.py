@@ -28,12 +28,13 @@ MEMORY = 10**9
 """Bytes that opening one small file may take beyond what the process had."""
 _GUARD = 4 * 10**9
 """Address space beyond that of the process: what goes over the limit is told, not the machine."""
-_ROOT = Path(__file__).resolve().parents[2]
 _LIBRARIES = tuple(
     str(Path(place).resolve())
     for place in {
-        *sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, str(_ROOT / "workbench"),
-        str(_ROOT / "widgets"), str(_ROOT / "sample_models"), str(_ROOT / "bench"),
+        *sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, Path(__file__).parents[1],
+        *(Path(name).resolve() for name in sys.path if Path(name, "cutaway").is_dir()),
+        *(Path(name).resolve() for name in sys.path if Path(name, "cutaway_widgets").is_dir()),
+        *(Path(name).resolve() for name in sys.path if Path(name, "cutaway_samples").is_dir()),
     }
 )  # fmt: skip
 _OURS = ("cutaway", "cutaway_widgets", "cutaway_samples")
@@ -161,7 +162,7 @@ def _in_library(place: str) -> bool:
 
 def _of_an_import() -> bool:
     """Whether library code runs because a module is imported, or a class is made of it."""
-    frame = sys._getframe(3)  # noqa: SLF001 - the only way to see who calls
+    frame = sys._getframe(3)
     if frame.f_code.co_filename.endswith(_MAKERS):
         return True
     seen = frame
@@ -339,7 +340,10 @@ def _serve(
         work = begin()
         for number in numbers:
             os.write(writing, b"begun\n")
-            outcome = work(number)
+            try:
+                outcome = work(number)
+            except Exception:  # noqa: BLE001 - the suite's own mistake, which must be seen
+                outcome = Outcome("raw", f"the suite failed: {traceback.format_exc()[-600:]}")
             os.write(writing, (json.dumps(asdict(outcome)) + "\n").encode())
     finally:
         os._exit(0)

@@ -1,6 +1,5 @@
 """Work that writes something, to be killed, cancelled, or left without room."""
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faults import subjects
-from faults.formats import fingerprint, result_values, session_values, store_values
 
 import cutaway as ct
 from cutaway.core import silent
 from cutaway.core.tick import Tick
 from cutaway.model.store import partial_folder
+from faults import subjects
+from faults.formats import fingerprint, result_values, session_values, store_values
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Work:
 
     def problem(self, folder: Path, expected: str) -> str:
         """What is wrong with what an interrupted run left; empty if nothing is."""
-        left = {name for name in os.listdir(folder) if not name.startswith(".")}
+        left = {file.name for file in folder.iterdir() if not file.name.startswith(".")}
         if left - {self.visible}:
             return f"{self.name}: also left {sorted(left)}"
         if self.visible in left:
@@ -63,21 +62,29 @@ class Work:
             self.run(folder, silent)
         except Exception as error:  # noqa: BLE001 - it must work
             return f"{self.name}: the next run raised {type(error).__name__}: {error}"
-        if sorted(os.listdir(folder)) != [self.visible]:
-            return f"{self.name}: after the next run there is {sorted(os.listdir(folder))}"
+        there = sorted(file.name for file in folder.iterdir())
+        if there != [self.visible]:
+            return f"{self.name}: after the next run there is {there}"
         return self.problem(folder, expected)
 
 
-def works() -> list[Work]:
-    """All of them; each takes long enough to be hit in its middle."""
+def works(*, quick: bool = False) -> list[Work]:
+    """All of them; each takes long enough to be hit in its middle.
+
+    Parameters
+    ----------
+    quick : bool
+        Leave out the screen, whose engine is compiled first.
+    """
     model = ct.load_model(subjects.small_net(), name="small net")
     data = subjects.pictures(240)
     acts = ct.capture(model, data, ["conv1", "conv2"], pool=4, show=None)
     example = data.batch(np.arange(24)).inputs
     large = ct.project(ct.Activations.from_arrays({"rows": _many_rows()}))
+    screen = Work("screen", "screen.zip", _screened(acts), _read_result("screen"))
     return [
         _capture(model, data),
-        Work("screen", "screen.zip", _screened(acts), _read_result("screen")),
+        *(() if quick else (screen,)),
         Work("merge", "merged.safetensors", _merged(model, example), _read_merged(model)),
         Work("result save", "points.zip", _saved(large), _read_result("points")),
         _session_save(large),

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faults import subjects
-from faults.watch import reported, why_raw
-from faults.works import Work, expected_of
 
 import cutaway as ct
 from cutaway.core import silent
+from faults import subjects
+from faults.watch import reported, why_raw
+from faults.works import Work, expected_of
 
 
 def together(work: Work, n: int, place: Path, *, seed: int = 0) -> tuple[int, list[str]]:
@@ -37,7 +37,7 @@ def together(work: Work, n: int, place: Path, *, seed: int = 0) -> tuple[int, li
 
 
 def _left(work: Work, folder: Path) -> str:
-    found = sorted(os.listdir(folder))
+    found = sorted(file.name for file in folder.iterdir())
     return "" if found == [work.visible] else f"{work.name}: left {found}"
 
 
