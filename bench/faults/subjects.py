@@ -123,7 +123,7 @@ def _results_of_texts(language: Path) -> list[Result]:
     texts = ["the nurse said that she", "the doctor said that he", "the nurse was late"] * 4
     pairs = [("the nurse said that", "the doctor said that")]
     vector = ct.feature_vector(model, measured, "L0H1 > L1H0")
-    other = ct.feature_vector(model, measured, "L1H1")
+    other = ct.feature_vector(model, measured, "L0H0 > L1H1")
     return [
         vector,
         ct.score_texts(model, vector, texts),
