@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cutaway.data.content import digests_of_rows
 from cutaway.data.dataset import Inputs
 from cutaway.data.found import Found, ready
 from cutaway.data.tiles import visible
@@ -24,9 +25,14 @@ class ImageArray:
     images: NDArray[Any]
     kind = "image"
 
-    def inputs(self, rows: NDArray[np.int64]) -> Inputs:
-        """Tensor (k, c, h, w), float32."""
-        return as_images(self.images[rows])
+    def read(self, rows: NDArray[np.int64]) -> tuple[Inputs, tuple[bytes, ...]]:
+        """Tensor (k, c, h, w), float32, and digests of the images as they are stored."""
+        some = self.images[rows]
+        return as_images(some), digests_of_rows(some)
+
+    def digests(self, rows: NDArray[np.int64]) -> tuple[bytes, ...]:
+        """Digests of the images as they are stored."""
+        return digests_of_rows(self.images[rows])
 
     def show(self, row: int) -> NDArray[np.uint8]:
         """Picture of one image, uint8."""
@@ -40,10 +46,16 @@ class RowArray:
     values: NDArray[Any]
     kind = "array"
 
-    def inputs(self, rows: NDArray[np.int64]) -> Inputs:
-        """Tensor (k, d)."""
-        whole = self.values.dtype.kind in "iu"
-        return torch.from_numpy(self.values[rows].astype(np.int64 if whole else np.float32))
+    def read(self, rows: NDArray[np.int64]) -> tuple[Inputs, tuple[bytes, ...]]:
+        """Tensor (k, d), and digests of the rows as they are stored."""
+        some = self.values[rows]
+        whole = some.dtype.kind in "iu"
+        made = torch.from_numpy(some.astype(np.int64 if whole else np.float32))
+        return made, digests_of_rows(some)
+
+    def digests(self, rows: NDArray[np.int64]) -> tuple[bytes, ...]:
+        """Digests of the rows as they are stored."""
+        return digests_of_rows(self.values[rows])
 
     def show(self, row: int) -> str:
         """Numbers of one row."""

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cutaway.core import check
+from cutaway.data.content import digests_of_texts
 from cutaway.data.dataset import Inputs
 from cutaway.data.found import Finished, Found
 from cutaway.data.labels import are_classes
@@ -24,20 +25,25 @@ class Texts:
 
     Parameters
     ----------
-    read : callable
+    of_rows : callable
         Texts of some rows.
     """
 
-    read: Callable[[list[int]], Sequence[str]]
+    of_rows: Callable[[list[int]], Sequence[str]]
     kind = "text"
 
-    def inputs(self, rows: NDArray[np.int64]) -> Inputs:
-        """Texts of these rows."""
-        return list(self.read(rows.tolist()))
+    def read(self, rows: NDArray[np.int64]) -> tuple[Inputs, tuple[bytes, ...]]:
+        """Texts of these rows, and their digests."""
+        texts = list(self.of_rows(rows.tolist()))
+        return texts, digests_of_texts(texts)
+
+    def digests(self, rows: NDArray[np.int64]) -> tuple[bytes, ...]:
+        """Digests of the texts of these rows."""
+        return self.read(rows)[1]
 
     def show(self, row: int) -> str:
         """Text of one row."""
-        return self.read([row])[0]
+        return self.of_rows([row])[0]
 
 
 def tried_texts(read: Callable[[list[int]], Sequence[Any]], rows: NDArray[np.int64]) -> Finished:

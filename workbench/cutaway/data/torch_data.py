@@ -11,6 +11,12 @@ from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset, default_collate
 
 from cutaway.data.arrays import as_images, plain_array
+from cutaway.data.content import (
+    UnknownContent,
+    digest_of_bytes,
+    digest_of_value,
+    digests_of_inputs,
+)
 from cutaway.data.dataset import Inputs
 from cutaway.data.found import Finished, Found
 from cutaway.data.labels import are_classes
@@ -42,13 +48,28 @@ class MapStyle:
     collate: Collate | None
     size: Size | None
 
-    def inputs(self, rows: NDArray[np.int64]) -> Inputs:
-        """Items of these rows as one batch."""
+    def read(self, rows: NDArray[np.int64]) -> tuple[Inputs, tuple[bytes, ...]]:
+        """Items of these rows as one batch, and the digest of each item as the data set gave it."""
         items = [_item(self.items, int(row)) for row in rows]
+        digests = tuple(self._digest(item) for item in items)
         if self.collate is not None:
             made, _ = parts(self.collate(items))
-            return made  # type: ignore[no-any-return]  # whatever the caller's model takes
-        return self._stacked([parts(one)[0] for one in items], rows)
+            return made, digests
+        return self._stacked([parts(one)[0] for one in items], rows), digests
+
+    def digests(self, rows: NDArray[np.int64]) -> tuple[bytes, ...]:
+        """Digests of the items of these rows."""
+        return tuple(self._digest(_item(self.items, int(row))) for row in rows)
+
+    def _digest(self, item: Any) -> bytes:
+        """Digest of what a batch is made of; a collate function may use more than the input."""
+        try:
+            return digest_of_value(parts(item)[0] if self.collate is None else _unlabelled(item))
+        except UnknownContent:
+            if self.collate is None:
+                raise
+            made = parts(self.collate([item]))[0]  # alone, so that no neighbour pads it
+            return digest_of_bytes(b"".join(digests_of_inputs(made)))
 
     def show(self, row: int) -> NDArray[np.uint8] | str:
         """Picture of one item, or its text."""
@@ -160,6 +181,16 @@ def parts(item: Any) -> tuple[Any, Any]:
     if isinstance(item, (tuple, list)) and item:
         return item[0], item[1] if len(item) > 1 else None
     return item, None
+
+
+def _unlabelled(item: Any) -> Any:
+    """An item without what is plainly its label."""
+    if isinstance(item, Mapping):
+        return {key: one for key, one in item.items() if key not in LABEL_NAMES}
+    if isinstance(item, (tuple, list)) and len(item) == 2:
+        plain = isinstance(item[1], (int, float, str, np.generic, type(None)))
+        return item[0] if plain or getattr(item[1], "ndim", None) == 0 else item
+    return item
 
 
 def _finished(

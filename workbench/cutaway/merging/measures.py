@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from cutaway.core import Index, Origin, Result, Tick, check, part, silent
+from cutaway.core.scale import size_exponent
 from cutaway.model.activations import Activations
 
 Array = NDArray[np.float64]
 
 _KEPT = 0.9  # of the ratios: the usual part (the largest tenth is discarded)
 _AT_ONCE = 2**22  # values read at a time
+_ROUNDINGS = 2.0  # a unit whose deviation is so many roundings of its mean is constant
 _FEWEST = 4  # samples: the unbiased CKA needs so many
 
 
@@ -88,9 +90,11 @@ def layer_measures(acts: Activations, *, samples: int = 1000, tick: Tick = silen
 
     Notes
     -----
-    Ranks treat every position of a map as a sample of its units, so that they compare with
-    features left. TwoNN and CKA take a sample whole, as a row of units times positions; of texts,
-    the mean over its tokens, as their lengths differ. Values are read in blocks of samples.
+    Every measure is free of scale: a site's values times any factor give the same numbers. Ranks
+    are NaN for a site that is constant but for rounding. Ranks treat every position of a map as a
+    sample of its units, so that they compare with features left. TwoNN and CKA take a sample whole,
+    as a row of units times positions; of texts, the mean over its tokens, as their lengths differ.
+    Values are read in blocks of samples.
 
     The interval of TwoNN takes the ratios as independent: with the total S of the k kept log
     ratios (the others censored at the largest), 2 d S is chi-squared with 2 k degrees of freedom.
@@ -157,10 +161,12 @@ def _blocks(acts: Activations, site: str, tick: Tick) -> Iterator[tuple[slice, A
     """Some samples at a time, as float64 (samples, units, positions)."""
     seen = acts.units(site)
     size = max(1, _AT_ONCE // max(1, seen[0].size))
+    exponent = size_exponent(seen, size)
     for place in range(0, len(seen), size):
         tick(place / len(seen), f"measures: {site}, {place}/{len(seen)} samples")
         rows = slice(place, place + size)
-        yield rows, np.asarray(seen[rows], dtype=np.float64)
+        block = np.asarray(seen[rows], dtype=np.float64)
+        yield rows, np.ldexp(block, -exponent) if exponent else block
 
 
 def _counted(acts: Activations, site: str, rows: slice) -> NDArray[np.bool_] | None:
@@ -172,7 +178,7 @@ def _counted(acts: Activations, site: str, rows: slice) -> NDArray[np.bool_] | N
 
 
 def _covariance(acts: Activations, site: str, tick: Tick) -> Array:
-    """Covariance of the units over samples and positions, in one pass.
+    """Covariance of the units over samples and positions, in one pass; 0 where only rounding is.
 
     Notes
     -----
@@ -192,7 +198,11 @@ def _covariance(acts: Activations, site: str, tick: Tick) -> Array:
         values = values - own
         scatter += values.T @ values + np.outer(apart, apart) * (count * len(values) / both)
         mean, count = mean + apart * (len(values) / both), both
-    return scatter / max(count, 1)
+    covariance = scatter / max(count, 1)
+    kind = acts[site].dtype if acts[site].dtype.kind == "f" else np.dtype(np.float64)
+    rounding = _ROUNDINGS * float(np.finfo(kind).eps) * np.abs(mean)
+    varies = bool((np.diagonal(covariance) > rounding**2).any())
+    return covariance if varies else np.zeros_like(covariance)
 
 
 def _ranks(covariance: Array) -> tuple[float, float]:

@@ -45,7 +45,7 @@ class Merge(Result):
         after; NaN where they cannot be counted.
     output_change, output_size : float
         Largest change of an output number on the example, and largest output number before, both in
-        float64.
+        float64; NaN where outputs are NaN or infinite.
     rule : str
         The one used, also where "auto" was asked for.
     beta : float
