@@ -11,7 +11,7 @@ PARALLEL := -n $(WORKERS) --dist loadfile
 # Older makes cannot keep the output of jobs apart.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run lab test test-all lint types js unit unit-all bench bench-ui env env-dev clean
+.PHONY: help run lab test test-all lint types js unit unit-all bench bench-ui faults env env-dev clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -61,6 +61,9 @@ bench: env-dev   ## measure speed and memory, write the tables under bench/
 
 bench-ui: env-dev  ## linked views against jupyter-scatter and plotly, in a real browser
 	$(BIN)/python bench/ui.py
+
+faults: env-dev  ## damaged files, kills, full disks, cancels, two writers: about 15 minutes
+	PYTHONPATH=bench $(BIN)/python -m faults.run
 
 clean:           ## delete what the other targets made
 	rm -rf $(VENV) dist $(JS)/node_modules tests/artifacts .mypy_cache .ruff_cache .pytest_cache

@@ -79,7 +79,10 @@ def running(command, port, log):
     with (
         log.open("w") as output,
         serve.host_process(
-            command, environment=serve.host_environment(TOKEN), stdout=output, stderr=subprocess.STDOUT
+            command,
+            environment=serve.host_environment(TOKEN),
+            stdout=output,
+            stderr=subprocess.STDOUT,
         ) as process,
     ):
         until = time.monotonic() + START

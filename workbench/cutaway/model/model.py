@@ -210,7 +210,8 @@ class Model:
         """
         saved = self._module.state_dict().keys()
         fixed = {name: one for name, one in self._module.named_buffers() if name not in saved}
-        options = getattr(getattr(self._module, "config", None), "to_dict", dict)()
+        config = getattr(self._module, "config", None)
+        options: dict[str, Any] = config.to_dict() if hasattr(config, "to_dict") else {}
         kind = type(self._module)
         return digest.of_json(
             [
