@@ -1,11 +1,14 @@
-"""Damaged files of every format: opened whole, or refused in one line with the file's name."""
+"""Damaged files are refused in one line with their name; what hostile ones say is only text."""
 
+import dataclasses
 import json
 import os
 import random
+import zipfile
 
 import mutations
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -157,3 +160,107 @@ def test_merged_models(tmp_path):
     n = N or 100
     assert damage(path, mutations.in_safetensors, n, look) > n // 3
     look()
+
+
+# --- hostile texts -------------------------------------------------------------------------------
+
+EVIL = "<img src=x onerror=alert(1)><script>a&b</script>"
+
+
+def hostile(value):
+    """Same value with markup in every text."""
+    if isinstance(value, str):
+        return EVIL + value
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(hostile, value))
+    if isinstance(value, dict):
+        return {hostile(key): hostile(one) for key, one in value.items()}
+    if isinstance(value, np.ndarray) and value.dtype.kind == "U":
+        return np.array([EVIL + one for one in value.ravel().tolist()]).reshape(value.shape)
+    if isinstance(value, pd.DataFrame):
+        texts = [name for name in value if value[name].dtype.kind not in "biufc"]
+        return value.assign(**{name: [hostile(one) for one in value[name]] for name in texts})
+    return value
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_markup_in_a_file_is_drawn_as_text(results, tmp_path, name):
+    result = results[name]
+    origin = dataclasses.replace(
+        result.origin, model=EVIL, data=EVIL, site=EVIL, function=EVIL, versions={EVIL: EVIL}
+    )
+    rows = ct.core.Index([f"{EVIL}{one}" for one in result.rows], EVIL)
+    fields = {
+        field.name: hostile(getattr(result, field.name))
+        for field in dataclasses.fields(result)
+        if field.name not in {"rows", "origin", "method", "rule", "status"}
+    }
+    dataclasses.replace(result, rows=rows, origin=origin, **fields).save(tmp_path / "evil.zip")
+    evil = KINDS[name].load(tmp_path / "evil.zip")
+    assert evil.digest != result.digest
+    html = evil._repr_html_()
+    assert "<img" not in html
+    assert "<script" not in html
+    assert "&lt;img" in html
+    figure = evil.plot()
+    assert "<img" not in figure.to_json().replace("\\u003c", "<")
+    assert "&lt;img" in figure.layout.title.text
+
+
+def test_options_of_a_figure_find_what_they_name(results):
+    screen = results["screen"]
+    named = screen.filters.assign(site="<b>&")
+    evil = dataclasses.replace(screen, filters=named)
+    figure = evil.plot(site="<b>&", unit=1)
+    assert figure.layout.xaxis.title.text == "PC 1 of &lt;b&gt;&amp;, filter 1"
+
+
+def test_an_origin_that_was_changed_in_a_session_is_refused(results, tmp_path):
+    space = ct.Workspace()
+    space.results["effect"] = results["effect"]
+    space.save(tmp_path / "s")
+    path = tmp_path / "s" / "result-0.zip"
+    with zipfile.ZipFile(path) as archive:
+        members = [(one.filename, archive.read(one)) for one in archive.infolist()]
+    for key, value in {
+        "model": "other", "parameters": {}, "seconds": 3.5, "versions": {"numpy": "1"},
+        "given": {"model": {"source": "x.pt", "trust": True}},
+    }.items():  # fmt: skip
+        header = json.loads(members[0][1])
+        header["origin"][key] = value
+        path.write_bytes(
+            mutations.zipped([("header.json", json.dumps(header).encode()), *members[1:]])
+        )
+        message = mutations.refusal(lambda: ct.open_workspace(tmp_path / "s"), path)
+        assert message is not None, key
+        assert "effect" in message
+    path.write_bytes(mutations.zipped(members))
+    assert ct.open_workspace(tmp_path / "s").results["effect"].digest == results["effect"].digest
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("slot", ["model", "data"])
+@pytest.mark.parametrize("what", ["pipe", "device", "url", "trust", "null", "list", "huge"])
+def test_a_session_that_names_something_odd_opens_read_only(tmp_path, slot, what):
+    space = ct.Workspace()
+    space.save(tmp_path / "s")
+    place = tmp_path / "odd.csv"
+    given = {"source": str(place)}
+    if what == "pipe":
+        os.mkfifo(place)
+    elif what == "trust":
+        torch.save(Net(), place.with_suffix(".pt"))
+        given = {"source": str(place.with_suffix(".pt")), "trust": True}
+    else:
+        sources = {"device": "/dev/zero", "url": "https://example.org/net", "null": "a\0b",
+                   "list": ["a"], "huge": "x" * 100_000}  # fmt: skip
+        given = {"source": sources[what]}
+    manifest = tmp_path / "s" / "workspace.json"
+    content = json.loads(manifest.read_text())
+    content[slot] = {"name": "n", "digest": "ab", "given": given}
+    manifest.write_text(json.dumps(content))
+    back = ct.open_workspace(tmp_path / "s")
+    assert back.read_only
+    assert len(back.missing) == 1
+    assert slot in back.missing[0]
+    assert "\n" not in back.missing[0]
