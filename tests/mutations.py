@@ -98,7 +98,10 @@ def json_bytes(content: bytes, rng: random.Random) -> bytes:
     """JSON whose entries are damaged, or its bytes."""
     if rng.random() < 0.25:
         return in_bytes(content, rng)
-    value = json.loads(content)
+    try:
+        value = json.loads(content)
+    except ValueError:  # damaged already
+        return in_bytes(content, rng)
     for _ in range(rng.choice((1, 1, 2, 5))):
         value = in_json(value, rng) if isinstance(value, (dict, list)) else value
     return json.dumps(value).encode()
