@@ -192,8 +192,8 @@ def _stored(
         close = difflib.get_close_matches(written[:100], known, 3, 0.0)
         near = ", ".join(repr(name) for name in close)
         raise FileNotFoundError(
-            f"source must be a sample name or an existing path, got {written[:300]!r}; nearest names: "
-            f"{near}"
+            "source must be a sample name or an existing path, got "
+            f"{written[:300]!r}; nearest names: {near}"
         )
     if path.is_dir():
         module, tokenizer = load_folder.folder(path, trust=trust)
