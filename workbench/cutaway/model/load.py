@@ -207,12 +207,13 @@ def _stored(
     path: Path, written: str, name: str | None, trust: bool, example: Inputs | None
 ) -> Model:
     """Model of a file or folder; `written` is what the caller gave, for the message."""
-    if not path.exists():
+    if not _exists(path):
         known = cutaway_samples.names() + cutaway_samples.pretrained_names()
-        near = ", ".join(repr(one) for one in difflib.get_close_matches(written, known, 3, 0.0))
+        close = difflib.get_close_matches(written[:100], known, 3, 0.0)
+        near = ", ".join(repr(name) for name in close)
         raise FileNotFoundError(
-            f"source must be a sample name or an existing path, got {written!r}; nearest names: "
-            f"{near}"
+            "source must be a sample name or an existing path, got "
+            f"{written[:300]!r}; nearest names: {near}"
         )
     if path.is_dir():
         module, tokenizer = load_folder.folder(path, trust=trust)
@@ -224,6 +225,13 @@ def _stored(
         return Model(module, model.name, kind="tokens", tokenizer=tokenizer, example=given)
     module, found = load_files.whole(path, trust=trust)
     return Model(module, name or path.stem, example=found if example is None else example)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
 
 
 def _token_example(length: int) -> dict[str, torch.Tensor]:
