@@ -226,9 +226,12 @@ def _answers(logits: Tensor, batch: Batch, name: str) -> tuple[Tensor, Tensor, T
         )
     labels = batch.labels.to(logits.device)
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < logits.shape[1]:
+        low, high, n = int(labels.min()), int(labels.max()), logits.shape[1]
+        from_one = f"subtract 1 or give load_data classes=range(1, {n + 1}) if they are numbered "
+        remedy = f"{from_one}from 1, else " if low > 0 and high == n else ""
         raise ValueError(
-            f"labels must lie in 0..{logits.shape[1] - 1} for this model, got "
-            f"{int(labels.min())}..{int(labels.max())}; use a model of these classes"
+            f"labels must lie in 0..{n - 1} for this model, got {low}..{high}; {remedy}"
+            "use a model of these classes"
         )
     return logits, labels, None
 
