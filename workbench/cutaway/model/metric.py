@@ -299,17 +299,13 @@ def _answers(logits: Tensor, batch: Batch, name: str) -> tuple[Tensor, Tensor, T
             "give a metric of your own for this model"
         )
     labels = batch.labels.to(logits.device)
-    count = logits.shape[1]
-    low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
-    if not 0 <= low <= high < count:
-        # A model of K classes and labels up to K, none of them 0: counted from 1.
-        remedy = (
-            "subtract 1 if they count from 1, or give load_data the names by classes="
-            if low >= 1 and high == count
-            else "use a model of these classes"
-        )
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < logits.shape[1]:
+        low, high, n = int(labels.min()), int(labels.max()), logits.shape[1]
+        from_one = f"subtract 1 or give load_data classes=range(1, {n + 1}) if they are numbered "
+        remedy = f"{from_one}from 1, else " if low > 0 and high == n else ""
         raise ValueError(
-            f"labels must lie in 0..{count - 1} for this model, got {low}..{high}; {remedy}"
+            f"labels must lie in 0..{n - 1} for this model, got {low}..{high}; {remedy}"
+            "use a model of these classes"
         )
     return logits, labels, None
 
