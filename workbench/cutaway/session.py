@@ -15,14 +15,14 @@ from typing import Any
 from cutaway.core import Result, digest
 from cutaway.core._io import DamagedFile, damaged, inside, json_fits, read_json, whole_folder
 from cutaway.core.selection import Selection
-from cutaway.data import content_of
+from cutaway.data.content import content_of, read_content
 from cutaway.lenses import LENSES
 from cutaway.policy import Policy, current_policy
 from cutaway.workspace import Workspace
 
 MANIFEST = "workspace.json"
 FORMAT = "cutaway-workspace"
-SCHEMA = 2
+SCHEMA = 3  # since 3 the digests know the content of data and the structure of the model
 
 # Results that no lens of the list makes.
 _OTHERS = {
@@ -115,6 +115,27 @@ def digest_of(value: Any) -> str:
         return digest.of_json([value.digest, value.structure])
     labels = {} if value.labels is None else {"labels": value.labels}
     return digest.of_json([content_of(value), digest.of_arrays(labels)])
+
+
+def inputs_of(model: Any, data: Any, *, fresh: bool = True) -> dict[str, str]:
+    """What decides an outcome beside its own parameters: the key of a cached result.
+
+    Parameters
+    ----------
+    model : Model
+        Its weights and structure.
+    data : Dataset
+        Its ids, labels and content.
+    fresh : bool
+        Read the content anew, so that data changed in place or on disk are other data; False takes
+        that of the last complete read.
+    """
+    if fresh:
+        read_content(data)
+    return {
+        "model": digest_of(model), "data": digest_of(data),
+        "names": f"{model.name} on {data.name}",
+    }  # fmt: skip
 
 
 def _store(acts: Any) -> dict[str, str] | None:
@@ -302,9 +323,10 @@ def _reload(workspace: Workspace, manifest: Mapping[str, Any], rules: Policy) ->
             raise DamagedFile(
                 f"path must be {_WHAT}, got one whose {slot} has no name and digest; {_REMEDY}"
             )
-        value, line = _loaded(slot, entry, load)
+        entry = dict(entry)
+        value, line = _loaded(slot, entry, load, known=manifest["schema"] == SCHEMA)
         if line:
-            awaited[slot], why[slot] = dict(entry), line
+            awaited[slot], why[slot] = entry, line
         else:
             setattr(workspace, slot, value)
     store = manifest.get("activations")
@@ -314,7 +336,9 @@ def _reload(workspace: Workspace, manifest: Mapping[str, Any], rules: Policy) ->
     workspace.wait_for(awaited, why)
 
 
-def _loaded(slot: str, entry: Mapping[str, Any], load: Callable[..., Any]) -> tuple[Any, str]:
+def _loaded(
+    slot: str, entry: dict[str, Any], load: Callable[..., Any], *, known: bool
+) -> tuple[Any, str]:
     """The model or data, or a line that says why it is missing."""
     name, given = entry["name"][:200], entry.get("given")
     remedy = f"load it and assign ws.{slot}"
@@ -333,6 +357,12 @@ def _loaded(slot: str, entry: Mapping[str, Any], load: Callable[..., Any]) -> tu
         reason = " ".join(str(error).split())
         kind, place = type(error).__name__, source[:300]
         return None, f"{slot} {name!r} must be at {place!r}, got {kind} ({reason[:400]})"
+    if not known:
+        entry["digest"] = found
+        return None, (
+            f"{slot} {name!r} must be supplied, got a session of an earlier version, which did not "
+            f"note what it held; if it is still the same, {remedy}"
+        )
     if found != entry["digest"]:
         return None, (
             f"{slot} {name!r} must have digest {entry['digest']}, got {found} from {source!r}; "

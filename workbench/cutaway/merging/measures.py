@@ -139,6 +139,7 @@ def layer_measures(acts: Activations, *, samples: int = 1000, tick: Tick = silen
         site=", ".join(acts.sites),
         data=acts.origin.data,
         rows=acts.rows.digest,
+        content=acts.origin.content,
         given=acts.origin.given,
     )
     similar = linear_cka(np.array(grams))

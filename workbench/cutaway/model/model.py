@@ -211,7 +211,9 @@ class Model:
         saved = self._module.state_dict().keys()
         fixed = {name: one for name, one in self._module.named_buffers() if name not in saved}
         config = getattr(self._module, "config", None)
-        options: dict[str, Any] = config.to_dict() if hasattr(config, "to_dict") else {}
+        options: dict[str, Any] = (
+            {} if config is None or not hasattr(config, "to_dict") else config.to_dict()
+        )
         kind = type(self._module)
         return digest.of_json(
             [
