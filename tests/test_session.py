@@ -222,9 +222,8 @@ def test_other_content_under_the_same_ids_is_other_data(tmp_path):
     def draw(numbers):
         for number in numbers:
             picture = rng.integers(0, 255, (8, 8), np.uint8)
-            Image.fromarray(picture).save(
-                tmp_path / "pictures" / "ab"[number % 2] / f"{number}.png"
-            )
+            folder = tmp_path / "pictures" / "ab"[number % 2]
+            Image.fromarray(picture).save(folder / f"{number}.png")
 
     for name in ("a", "b"):
         (tmp_path / "pictures" / name).mkdir(parents=True)

@@ -14,7 +14,7 @@ import numpy as np
 from cutaway.causal import ablate
 from cutaway.core import Origin, Result, digest
 from cutaway.core.selection import Selection
-from cutaway.data import load_data
+from cutaway.data import content_of, load_data
 from cutaway.lenses import LENSES
 from cutaway.model import capture, load_model, predict
 from cutaway.model.edits import Edit
@@ -112,13 +112,14 @@ def _name_of(result: Result) -> str:
     return {"ablate": "effect", "predict": "predictions"}.get(result.origin.function, "result")
 
 
-def _alone(workspace: Workspace, slot: str) -> tuple[str, str, Any] | None:
-    """Name, digest and source of a slot of the workspace, as origins state them."""
+def _alone(workspace: Workspace, slot: str) -> tuple[str, str, Any, str] | None:
+    """Name, digest, source and content of a slot of the workspace, as origins state them."""
     value = getattr(workspace, slot)
     if value is None:
         return None
     known = value.index.digest if slot == "data" else value.digest
-    return value.name, known, workspace.sources[slot]
+    content = content_of(value) if slot == "data" else ""
+    return value.name, known, workspace.sources[slot], content
 
 
 @dataclass
@@ -178,8 +179,9 @@ class _Script:
         inner = "index.digest" if slot == "data" else "digest"
         got = f"{name} and {name}.{inner}" if given is None else f"{name}.{inner}"
         self.lines.append(f"same({name!r}, {got}, {_literal(known)})")
-        if content and given is not None:
-            self.lines.append(f"same('content of {name}', {name}.content, {_literal(content)})")
+        if content:
+            got = f"{name} and {name}.content" if given is None else f"{name}.content"
+            self.lines.append(f"same('content of {name}', {got}, {_literal(content)})")
         self.lines.append("")
         return name
 
