@@ -390,7 +390,11 @@ def _parameters(function: str) -> frozenset[str]:
         return frozenset(inspect.signature(made).parameters)
     if function == "Selection":
         return frozenset(inspect.signature(Selection).parameters)
-    loading = {"load_model": load_model, "load_data": load_data, "capture": capture}
+    loading: dict[str, Callable[..., Any]] = {
+        "load_model": load_model,
+        "load_data": load_data,
+        "capture": capture,
+    }
     found = loading.get(function) or _functions().get(function)
     if found is None:
         raise ValueError(f"origin must name a function of Cutaway, got {function!r}; {_REMEDY}")
@@ -505,9 +509,9 @@ def _is_call(node: ast.expr, functions: tuple[str, ...], known: set[str]) -> boo
         variable = isinstance(argument, ast.Name) and argument.id in known - _RESERVED
         if not (variable or _is_edits(argument) or _is_literal(argument)):
             return False
-    for argument in node.keywords:
-        plain = _is_literal(argument.value) or _is_reading(argument.value, ("labels",), known)
-        if argument.arg not in allowed or not plain:
+    for word in node.keywords:
+        plain = _is_literal(word.value) or _is_reading(word.value, ("labels",), known)
+        if word.arg not in allowed or not plain:
             return False
     return True
 

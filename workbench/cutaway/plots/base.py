@@ -92,7 +92,7 @@ def _(value: dict) -> dict[Any, Any]:  # type: ignore[type-arg]
 
 
 @_inert_value.register
-def _(value: np.ndarray) -> NDArray[Any]:  # type: ignore[type-arg]
+def _(value: np.ndarray) -> NDArray[Any]:
     if value.dtype.kind not in "UO":
         return value
     return np.array([_inert_value(one) for one in value.ravel()]).reshape(value.shape)
