@@ -133,7 +133,7 @@ class _Script:
         """A name that no other key has."""
         # Python reads names in this form: letters of another kind must not become `ct`.
         letters = unicodedata.normalize("NFKC", wish)
-        plain = "".join(one if f"a{one}".isidentifier() else "_" for one in letters).strip("_")
+        plain = "".join(c if f"a{c}".isidentifier() else "_" for c in letters).strip("_")
         plain = unicodedata.normalize("NFKC", plain[:60]) or "result"
         plain = plain if plain.isidentifier() else f"_{plain}"
         taken = {*self.names.values(), *_RESERVED}
@@ -493,7 +493,7 @@ def _is_reading(node: ast.expr, attributes: tuple[str, ...], known: set[str]) ->
 
 
 def _is_edits(node: ast.expr) -> bool:
-    return isinstance(node, ast.List) and all(_is_call(one, _EDITS, set()) for one in node.elts)
+    return isinstance(node, ast.List) and all(_is_call(call, _EDITS, set()) for call in node.elts)
 
 
 def _is_call(node: ast.expr, functions: tuple[str, ...], known: set[str]) -> bool:

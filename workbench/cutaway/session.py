@@ -214,7 +214,7 @@ def _selection(entry: object) -> Selection:
     if not json_fits(entry, {"ids": list, "axis": str, "of": str, "by": str}):
         raise ValueError("a selection is no ids, axis, of and by")
     made = Selection(**entry)  # type: ignore[arg-type]
-    if not all(isinstance(one, (int, str)) and not isinstance(one, bool) for one in made.ids):
+    if not all(type(key) in {int, str} for key in made.ids):
         raise ValueError("a selection holds ids that are no whole numbers and no texts")
     return made
 
@@ -356,7 +356,7 @@ def _plain_options(slot: str, given: Mapping[str, Any]) -> bool:
         value = given.get(name)
         fits = isinstance(value, kinds.get(name, (str,)))
         if isinstance(value, list):
-            fits &= len(value) == 2 and all(type(one) is int for one in value)
+            fits &= len(value) == 2 and all(type(length) is int for length in value)
         if value is not None and (not fits or (isinstance(value, bool) and name != "trust")):
             return False
     return True

@@ -220,7 +220,7 @@ def _check_declared(path: Path, transformers: Any, kind: Any, options: dict[str,
     while waiting:
         key, value = waiting.pop()
         if isinstance(value, (dict, list)):
-            inner = value.items() if isinstance(value, dict) else [(key, one) for one in value]
+            inner = value.items() if isinstance(value, dict) else [(key, entry) for entry in value]
             waiting += inner
         elif isinstance(value, int) and value > _MOST_LAYERS and _LAYERS.search(key):
             raise ValueError(f"config.json declares {key} {value:,}")
@@ -232,7 +232,7 @@ def _check_declared(path: Path, transformers: Any, kind: Any, options: dict[str,
     )
     with torch.device("meta"):
         module = kind.from_config(config, **options)
-    declared = sum(one.numel() for one in (*module.parameters(), *module.buffers()))
+    declared = sum(tensor.numel() for tensor in (*module.parameters(), *module.buffers()))
     if declared > _PER_BYTE * weights + _FREE:
         raise ValueError(
             f"config.json declares {declared:,} numbers, the weights hold {weights:,} bytes"
