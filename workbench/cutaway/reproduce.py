@@ -134,7 +134,7 @@ class _Script:
         """A name that no other key has."""
         # Python reads names in this form: letters of another kind must not become `ct`.
         letters = unicodedata.normalize("NFKC", wish)
-        plain = "".join(one if f"a{one}".isidentifier() else "_" for one in letters).strip("_")
+        plain = "".join(c if f"a{c}".isidentifier() else "_" for c in letters).strip("_")
         plain = unicodedata.normalize("NFKC", plain[:60]) or "result"
         plain = plain if plain.isidentifier() else f"_{plain}"
         taken = {*self.names.values(), *_RESERVED}
@@ -394,7 +394,11 @@ def _parameters(function: str) -> frozenset[str]:
         return frozenset(inspect.signature(made).parameters)
     if function == "Selection":
         return frozenset(inspect.signature(Selection).parameters)
-    loading = {"load_model": load_model, "load_data": load_data, "capture": capture}
+    loading: dict[str, Callable[..., Any]] = {
+        "load_model": load_model,
+        "load_data": load_data,
+        "capture": capture,
+    }
     found = loading.get(function) or _functions().get(function)
     if found is None:
         raise ValueError(f"origin must name a function of Cutaway, got {function!r}; {_REMEDY}")
@@ -493,7 +497,7 @@ def _is_reading(node: ast.expr, attributes: tuple[str, ...], known: set[str]) ->
 
 
 def _is_edits(node: ast.expr) -> bool:
-    return isinstance(node, ast.List) and all(_is_call(one, _EDITS, set()) for one in node.elts)
+    return isinstance(node, ast.List) and all(_is_call(call, _EDITS, set()) for call in node.elts)
 
 
 def _is_call(node: ast.expr, functions: tuple[str, ...], known: set[str]) -> bool:
@@ -509,9 +513,9 @@ def _is_call(node: ast.expr, functions: tuple[str, ...], known: set[str]) -> boo
         variable = isinstance(argument, ast.Name) and argument.id in known - _RESERVED
         if not (variable or _is_edits(argument) or _is_literal(argument)):
             return False
-    for argument in node.keywords:
-        plain = _is_literal(argument.value) or _is_reading(argument.value, ("labels",), known)
-        if argument.arg not in allowed or not plain:
+    for word in node.keywords:
+        plain = _is_literal(word.value) or _is_reading(word.value, ("labels",), known)
+        if word.arg not in allowed or not plain:
             return False
     return True
 

@@ -207,7 +207,7 @@ def open_workspace(path: str | os.PathLike[str], *, policy: Policy | None = None
         _choose(workspace, manifest)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise damaged(_WHAT, folder / MANIFEST, error, _REMEDY) from error
-    _reload(workspace, manifest, rules)
+    _reload(workspace, manifest, rules, folder)
     return workspace
 
 
@@ -234,7 +234,7 @@ def _selection(entry: object) -> Selection:
     if not json_fits(entry, {"ids": list, "axis": str, "of": str, "by": str}):
         raise ValueError("a selection is no ids, axis, of and by")
     made = Selection(**entry)  # type: ignore[arg-type]
-    if not all(isinstance(one, (int, str)) and not isinstance(one, bool) for one in made.ids):
+    if not all(type(key) in {int, str} for key in made.ids):
         raise ValueError("a selection holds ids that are no whole numbers and no texts")
     return made
 
@@ -272,13 +272,13 @@ def _result(folder: Path, name: str, entry: Any) -> Result:
     if not json_fits(entry, {"type": str, "file": str}):
         raise damaged(_WHAT, folder / MANIFEST, f"result {name!r} is described wrongly", _REMEDY)
     kind, file = entry["type"], entry["file"]
-    found: type[Result] = _type(name, kind)
+    found: type[Result] = _type(name[:100], kind, f" in {folder}")
     try:
         place = inside(folder, file)
     except ValueError:
         raise ValueError(
-            f"file of result {name!r} must lie in the session's folder, got {file!r}; "
-            "save the session again"
+            f"file of result {name[:100]!r} must lie in the session's folder, got "
+            f"{file[:200]!r} in {folder}; save the session again"
         ) from None
     try:
         result = found.load(place)
@@ -292,26 +292,32 @@ def _result(folder: Path, name: str, entry: Any) -> Result:
         if entry.get(key, known) != known:
             raise ValueError(
                 f"result {name!r} must have {'' if key == 'digest' else 'an origin of '}digest "
-                f"{entry[key]}, got {known}; {file} was changed: take it from a copy of the session"
+                f"{_word(entry[key])}, got {known}; {place} was changed: take it from a copy of "
+                "the session"
             )
     return result
 
 
-def _type(name: str, kind: str) -> type[Result]:
+def _word(value: object) -> str:
+    """A few letters of what a manifest says, on one line."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(value)[:100])
+
+
+def _type(name: str, kind: str, where: str = "") -> type[Result]:
     for lens in LENSES:
         if lens.result.split(":")[1] == kind:
             return lens.result_type()
     if kind not in _OTHERS:
         known = ", ".join([*_OTHERS, *(lens.result.split(":")[1] for lens in LENSES)])
         raise ValueError(
-            f"results must be of a known kind ({known}), got {kind} for {name!r}; "
+            f"results must be of a known kind ({known}), got {_word(kind)} for {name!r}{where}; "
             "update cutaway to open it"
         )
     found: type[Result] = getattr(importlib.import_module(_OTHERS[kind]), kind)
     return found
 
 
-def _reload(workspace: Workspace, manifest: Mapping[str, Any], rules: Policy) -> None:
+def _reload(workspace: Workspace, manifest: Mapping[str, Any], rules: Policy, folder: Path) -> None:
     """Load model and data, and the store of activations if it is whole."""
     awaited: dict[str, dict[str, Any]] = {}
     why: dict[str, str] = {}
@@ -321,7 +327,7 @@ def _reload(workspace: Workspace, manifest: Mapping[str, Any], rules: Policy) ->
             continue
         if not json_fits(entry, {"name": str, "digest": str}):
             raise DamagedFile(
-                f"path must be {_WHAT}, got one whose {slot} has no name and digest; {_REMEDY}"
+                f"path must be {_WHAT}, got {folder} whose {slot} has no name and digest; {_REMEDY}"
             )
         entry = dict(entry)
         value, line = _loaded(slot, entry, load, known=manifest["schema"] == SCHEMA)
@@ -379,7 +385,7 @@ def _plain_options(slot: str, given: Mapping[str, Any]) -> bool:
         value = given.get(name)
         fits = isinstance(value, kinds.get(name, (str,)))
         if isinstance(value, list):
-            fits &= len(value) == 2 and all(type(one) is int for one in value)
+            fits &= len(value) == 2 and all(type(length) is int for length in value)
         if value is not None and (not fits or (isinstance(value, bool) and name != "trust")):
             return False
     return True
