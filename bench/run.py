@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 SCRIPTS = (
-    "startup", "capture", "memory", "page", "mixtures", "screen", "screen_quality", "labels",
-    "overfitting", "merging", "complexity", "pruning", "merging_pretrained", "observables",
-    "observables_tasks", "gpt_neo_paper",
+    "startup", "capture", "content", "memory", "page", "mixtures", "screen", "screen_quality",
+    "labels", "overfitting", "merging", "complexity", "pruning", "merging_pretrained",
+    "observables", "observables_tasks", "gpt_neo_paper",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import copy
 
 import nbformat
 import pytest
-from hosts import TOKEN, Page, running
+from hosts import TOKEN, Page, free_port, running
 from nbclient import NotebookClient
 from nbformat.sign import NotebookNotary
 
@@ -47,7 +47,7 @@ def port(tmp_path_factory):
             if name != "stranger":
                 NotebookNotary().sign(book)
             nbformat.write(book, notebooks / f"{name}.ipynb")
-        port = serve.free_port(8970)
+        port = free_port()
         command = serve.lab_command(notebooks, "alive.ipynb", port, browser=False)
         with running(command, port, folder / "lab.log"):
             yield port
@@ -71,7 +71,7 @@ def opened(browser, port):
 
     yield start
     for host in pages:
-        host.context.close()
+        host.close()
 
 
 def test_with_widget_state_the_views_live_and_follow_each_other(opened):

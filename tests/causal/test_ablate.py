@@ -25,6 +25,7 @@ from cutaway.model import (
     edited,
     evaluate,
     load_model,
+    logit_of,
     sites,
 )
 
@@ -324,3 +325,78 @@ def test_empty_data(planted):
     module, data = planted
     with pytest.raises(ValueError, match="data must hold at least one sample, got 0 in 'planted'"):
         ablate(module, data.take(np.zeros(0, np.int64)), Zero("carry", 0))
+
+
+class Guarded(nn.Module):
+    """Two units; logits are unit 0 over unit 1 and its opposite: NaN where both are 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.units = nn.Identity()
+
+    def forward(self, x):
+        pair = self.units(x)
+        ratio = pair[:, :1] / pair[:, 1:2]
+        return torch.cat([ratio, -ratio], 1)
+
+
+def guarded(rows):
+    values = np.asarray(rows, np.float32)
+    return load_data((values, np.zeros(len(values), np.int64)))
+
+
+def test_samples_without_a_finite_output_are_left_out_and_counted(tmp_path):
+    """NaN before or after: neither right nor wrong. argmax of NaN would be class 0, "right"."""
+    data = guarded([[0, 0, 1], [1, 1, 1], [-1, 1, 1], [2, 1, 1], [0, 1, 1]])
+    with pytest.warns(RuntimeWarning, match="NaN or infinity in 1 of 5 samples"):
+        effect = ablate(Guarded(), data, Replace("units", 0, -1.0), controls=0)
+    assert effect.n_nonfinite == 1
+    assert effect.before == pytest.approx(0.75)
+    assert effect.after == 0.0
+    assert np.isnan(effect.per_sample_before).tolist() == [True, False, False, False, False]
+    # unit 0 = -1 over unit 1 = 0 is infinite: broken after the edit as before
+    assert np.isnan(effect.per_sample_after).tolist() == [True, False, False, False, False]
+    assert "1 samples left out" in repr(effect)
+    effect.save(tmp_path / "e.zip")
+    assert Effect.load(tmp_path / "e.zip").n_nonfinite == 1
+
+
+def test_an_effect_on_nothing_finite_is_refused():
+    data = guarded([[1, 1, 1], [2, 1, 1], [3, 1, 1]])
+    with pytest.raises(ValueError, match="got NaN or infinity in 3 of 3"):
+        ablate(Guarded(), data, Zero("units", [0, 1]), controls=0)
+
+
+def test_a_control_that_breaks_the_output_counts_as_large():
+    """Its change is no number; to drop it would make p smaller than chance allows."""
+    assert two_sided_p(-0.5, np.array([0.1, np.nan, 0.2, np.nan])) == 3 / 5
+    data = guarded([[1, 1, 1], [2, 1, 1], [-1, 1, 1]])
+    effect = ablate(Guarded(), data, Zero("units", 2), controls=2)  # the controls: units 0 and 1
+    assert effect.change == 0.0
+    assert effect.n_nonfinite == 0
+    assert np.isnan(effect.control_changes).sum() == 1
+    assert effect.p == 1.0
+
+
+def test_equal_but_for_rounding_is_measured_by_the_size_of_the_metric():
+    """Margins of 1e-12 have effects too."""
+    assert two_sided_p(1e-12, np.array([1e-13, 2e-13]), size=1e-12) == 1 / 3
+    assert two_sided_p(1e-12, np.array([1e-13, 2e-13])) == 1.0
+
+
+def test_the_mean_of_a_unit_is_over_finite_values():
+    class Spoilt(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.units = nn.Identity()
+
+        def forward(self, x):
+            return torch.nan_to_num(self.units(torch.where(x == 9, torch.nan, x)))
+
+    data = guarded([[1, 0, 0], [9, 0, 0], [3, 0, 9]])
+    with pytest.warns(RuntimeWarning, match="got 2 that are NaN or infinite"):
+        effect = ablate(Spoilt(), data, Mean("units", 0), controls=0, metric=logit_of(0))
+    assert effect.edits[0]["values"][0] == 2.0
+    assert effect.per_sample_after.tolist() == [2.0, 2.0, 2.0]
+    with pytest.raises(ValueError, match="unit 1 of 'units' must have a finite value"):
+        ablate(Spoilt(), guarded([[1, 9, 0], [2, 9, 0]]), Mean("units", 1), controls=0)

@@ -283,3 +283,40 @@ def test_without_captum_the_error_says_how_to_get_it(monkeypatch):
         attribute(Small(), pictures())
     assert "\n" not in str(caught.value)
     assert attribute(Small(), pictures(), method="grad_cam").values.shape == (5, 6, 6)
+
+
+class Marked(Linear):
+    """The linear model, with NaN as the second logit of pictures whose first pixel is 1."""
+
+    def forward(self, x):
+        logits = super().forward(x)
+        lost = (x[:, 0, 0, 0] == 1)[:, None] & torch.tensor([False, True])
+        return torch.where(lost, torch.nan, logits)
+
+
+def marked(rows):
+    from cutaway.data import load_data
+
+    values = np.random.default_rng(0).uniform(0, 0.5, (4, 2, SIDE, SIDE)).astype(np.float32)
+    values[rows, 0, 0, 0] = 1.0
+    return load_data((values, np.zeros(4, np.int64)))
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "occlusion", "input_x_gradient"])
+def test_what_has_no_class_has_no_attribution(method):
+    """The predicted class of NaN is none; class 0 would be explained in its place."""
+    options = {"method": method, "batch_size": 3}
+    with pytest.warns(RuntimeWarning, match="NaN or infinity in 2 of 4 samples"):
+        found = attribute(Marked(), marked([1, 2]), **options)
+    assert found.n_nonfinite == 2
+    assert np.isnan(found.score).tolist() == [False, True, True, False]
+    assert np.isnan(found.values).all((1, 2)).tolist() == [False, True, True, False]
+    assert (found.target == "").tolist() == [False, True, True, False]
+    assert "2 without a score" in repr(found)
+    assert "nan" not in repr(found)
+    alone = attribute(Marked(), marked([1, 2]).take([0, 3]), **options)
+    np.testing.assert_allclose(found.values[[0, 3]], alone.values, atol=1e-6)
+    # the first logit is a number for all
+    assert attribute(Marked(), marked([1, 2]), target=0, **options).n_nonfinite == 0
+    with pytest.raises(ValueError, match="NaN or infinity in all 4"):
+        attribute(Marked(), marked([0, 1, 2, 3]), **options)

@@ -81,7 +81,7 @@ def test_broken_images_are_skipped_counted_and_listed(pets):
 
 def test_all_broken(tmp_path):
     (tmp_path / "a.png").write_bytes(b"x")
-    with pytest.raises(ValueError, match=r"that can be read, got 1 broken in .*: a.png, cannot id"):
+    with pytest.raises(ValueError, match=r"that can be read, got 1 broken in .*: a.png, no pict"):
         load_data(tmp_path)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from capture_nets import Maps, hooks_left, made, pictures, rows
+from nonfinite_nets import K, Logits, labelled, logits
 from torch import nn
 
 from cutaway.core import Cancelled
@@ -114,3 +115,33 @@ def test_bad_data():
         evaluate(nn.Sequential(nn.Unflatten(1, (2, 2))), rows(), "loss")
     with pytest.raises(ValueError, match="number must be 0 or more, got -1"):
         logit_of(-1)
+
+
+@pytest.mark.parametrize("metric", ["loss", "margin", logit_of(0), probability_of(0)])
+def test_a_metric_of_no_class_is_no_number(metric):
+    with pytest.warns(RuntimeWarning, match="NaN or infinity in 4 of 40 samples"):
+        values = evaluate(Logits(), labelled(), metric, batch_size=6)
+    assert np.flatnonzero(np.isnan(values)).tolist() == [0, 1, 2, 3]
+    assert np.isfinite(values[4:]).all()
+
+
+def test_no_class_is_never_right():
+    for label in range(K):
+        data = labelled(labels=np.full(40, label))
+        with pytest.warns(RuntimeWarning, match="in 4 of 40"):
+            values = evaluate(Logits(), data, "accuracy")
+        assert values[:4].tolist() == [0, 0, 0, 0]
+        np.testing.assert_array_equal(values[5:], logits()[5:].argmax(1) == label)
+
+
+def test_labels_numbered_from_one_are_told_the_remedy():
+    fine = logits()[5:]
+    labels = 1 + np.arange(len(fine)) % K
+    with pytest.raises(ValueError, match=rf"labels must lie in 0..{K - 1} .* got 1..{K}") as caught:
+        evaluate(Logits(), labelled(fine, labels), "accuracy")
+    assert "subtract 1" in str(caught.value)
+    assert "classes=" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    evaluate(Logits(), labelled(fine, labels - 1), "accuracy")
+    with pytest.raises(ValueError, match=f"got 0..{K}; use a model of these classes"):
+        evaluate(Logits(), labelled(fine, np.arange(len(fine)) % (K + 1)), "accuracy")

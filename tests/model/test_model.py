@@ -193,7 +193,7 @@ def test_our_own_errors_and_interrupts_pass_unchanged(error):
 
 @pytest.mark.parametrize("scale", [1, 600])
 def test_digest_follows_values_and_comes_back(scale):
-    net = nn.Linear(100 * scale, 100)  # the larger one is 24 MB: its digest is cached
+    net = nn.Linear(100 * scale, 100)  # the larger one is 24 MB
     model = Model(net)
     before = model.digest
     assert model.digest == before
@@ -240,8 +240,14 @@ def test_large_models_are_hashed_once(monkeypatch):
 
     count = []
     real = file._digest
-    monkeypatch.setattr(file, "_digest", lambda state: count.append(1) or real(state))
-    net = nn.Linear(60_000, 100)
+
+    def counting(state):
+        count.extend(1 for name in state if name)  # a probe of a few values has no name
+        return real(state)
+
+    monkeypatch.setattr(file, "_digest", counting)
+    monkeypatch.setattr(file, "_ALWAYS_HASHED", 16 * 2**20)
+    net = nn.Linear(60_000, 100, bias=False)
     model = Model(net)
     assert [model.digest for _ in range(3)] == [model.digest] * 3
     assert Model(net).digest == model.digest
@@ -251,6 +257,25 @@ def test_large_models_are_hashed_once(monkeypatch):
     before = model.digest
     assert Model(net).digest == before
     assert len(count) == 2
+    net.weight.data.mul_(2)  # its version counter does not move
+    assert model.digest != before
+    assert len(count) == 3
+
+
+def test_structure_tells_what_weights_do_not():
+    def of(*modules):
+        torch.manual_seed(0)
+        return Model(nn.Sequential(nn.Linear(3, 3), *modules))
+
+    class Tables(nn.Module):
+        def __init__(self, value):
+            super().__init__()
+            self.register_buffer("table", torch.full((2,), value), persistent=False)
+
+    models = [of(nn.ReLU()), of(nn.Tanh()), of(nn.ELU(0.5)), of(Tables(1.0)), of(Tables(2.0))]
+    assert len({model.digest for model in models}) == 1
+    assert len({model.structure for model in models}) == 5
+    assert of(nn.ReLU()).structure == models[0].structure
 
 
 def test_one_lock_a_module():

@@ -1,21 +1,36 @@
 """Python source that makes results again: load, capture, run, and compare the digests."""
 
+import ast
 import inspect
 import keyword
-import re
+import math
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from cutaway.causal import ablate
 from cutaway.core import Origin, Result, digest
 from cutaway.core.selection import Selection
+from cutaway.data import load_data
 from cutaway.lenses import LENSES
-from cutaway.model import predict
+from cutaway.model import capture, load_model, predict
+from cutaway.model.edits import Edit
 from cutaway.workspace import Workspace
 
 _WIDE = 96  # characters of a call on one line
 _IDS = 1000  # of a selection that are written out
+_EDITS = ("Zero", "Mean", "Replace", "ProjectOut", "Steer")
+# Arguments that no file may name: what runs code, writes files, or comes first without a name.
+_NEVER = frozenset({"trust", "store", "tick", "source", "example", "device"})
+_REMEDY = "the file of the result was changed: take it from a copy"
+
+# What a script may read of a variable, to compare it.
+_READ = ("digest", "values_digest", "index.digest", "rows.digest", "content")
+# Names that no result of a script may have.
+_RESERVED = frozenset({"ct", "same", "SystemExit", "selections"})
 
 _HEAD = '''\
 """Made by cutaway.code_of: loads the same model and data, and repeats the analysis."""
@@ -50,10 +65,14 @@ def code_of(what: Workspace | Result) -> str:
     ------
     TypeError
         If it is neither.
+    ValueError
+        If an origin holds something else than names and values of parameters: its file was changed.
 
     Notes
     -----
-    Digests are equal on one machine and library set; another may round differently.
+    Whatever an origin says, the script holds calls of a fixed list of functions with literals as
+    arguments, and never ``trust=True``; the finished script is checked for this. Digests are equal
+    on one machine and library set; another may round differently.
     """
     if isinstance(what, Workspace):
         with what.lock:
@@ -73,8 +92,17 @@ def code_of(what: Workspace | Result) -> str:
         if entry is not None:
             script.loaded(slot, *entry)
     for name, result in results.items():
-        script.add(name, result)
-    return "\n".join([_HEAD, *script.lines, *tail]).rstrip() + "\n"
+        try:
+            script.add(name, result)
+        except (KeyError, TypeError, AttributeError) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise ValueError(
+                f"origin must say how a result was made, got {name!r} without it ({why[:100]}); "
+                f"{_REMEDY}"
+            ) from error
+    code = "\n".join([_HEAD, *script.lines, *tail]).rstrip() + "\n"
+    _check_script(code)
+    return code
 
 
 def _name_of(result: Result) -> str:
@@ -99,12 +127,16 @@ class _Script:
 
     lines: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
+    supplied: set[str] = field(default_factory=set)
 
     def variable(self, key: str, wish: str) -> str:
         """A name that no other key has."""
-        plain = re.sub(r"\W+", "_", wish).strip("_") or "result"
-        plain = f"_{plain}" if plain[0].isdigit() else plain
-        taken = {*self.names.values(), "ct", "same"}
+        # Python reads names in this form: letters of another kind must not become `ct`.
+        letters = unicodedata.normalize("NFKC", wish)
+        plain = "".join(one if f"a{one}".isidentifier() else "_" for one in letters).strip("_")
+        plain = unicodedata.normalize("NFKC", plain[:60]) or "result"
+        plain = plain if plain.isidentifier() else f"_{plain}"
+        taken = {*self.names.values(), *_RESERVED}
         name, count = plain, 1
         while name in taken or keyword.iskeyword(name):
             count += 1
@@ -112,29 +144,43 @@ class _Script:
         self.names[key] = name
         return name
 
-    def loaded(self, slot: str, title: str, known: str, given: Mapping[str, Any] | None) -> str:
+    def loaded(
+        self,
+        slot: str,
+        title: str,
+        known: str,
+        given: Mapping[str, Any] | None,
+        content: str = "",
+    ) -> str:
         """Variable of a model or data set; written at its first use."""
         key = f"{slot} {known}"
         if key in self.names:
             return self.names[key]
         name = self.variable(key, slot)
         if given is None:
+            self.supplied.add(name)
             self.lines += [
                 _comment(f"SUPPLY the {slot} {title!r} (digest {known}): it was a live object"),
                 f"{name} = None",
             ]
         else:
             arguments = {
-                one: tuple(value) if isinstance(value, list) else value
-                for one, value in given.items()
-                if one not in {"source", "trust"}
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in given.items()
+                if name not in {"source", "trust"}
             }
+            source = given["source"]
+            if not isinstance(source, str):
+                raise TypeError(f"source of {slot} is {type(source).__name__}")
             if given.get("trust"):
                 self.lines.append(_comment("needs trust=True: this file can run code when read"))
-            self.lines.append(_call(name, f"load_{slot}", [repr(given["source"])], arguments))
+            self.lines.append(_call(name, f"load_{slot}", [_literal(source)], arguments))
         inner = "index.digest" if slot == "data" else "digest"
         got = f"{name} and {name}.{inner}" if given is None else f"{name}.{inner}"
-        self.lines += [f"same({name!r}, {got}, {known!r})", ""]
+        self.lines.append(f"same({name!r}, {got}, {_literal(known)})")
+        if content and given is not None:
+            self.lines.append(f"same('content of {name}', {name}.content, {_literal(content)})")
+        self.lines.append("")
         return name
 
     def model(self, origin: Origin) -> str:
@@ -143,7 +189,8 @@ class _Script:
     def data(self, origin: Origin) -> str:
         # A result about a part of the data says what the whole was.
         known = origin.given.get("rows", origin.rows)
-        return self.loaded("data", origin.data, known, origin.given.get("data"))
+        content = origin.given.get("content", "" if "rows" in origin.given else origin.content)
+        return self.loaded("data", origin.data, known, origin.given.get("data"), content)
 
     def activations(self, origin: Origin) -> str:
         """Variable of the activations that a lens read."""
@@ -152,22 +199,25 @@ class _Script:
         key = "acts " + digest.of_json([origin.weights, origin.rows, capture, where])
         if key in self.names:
             return self.names[key]
-        if capture is None:
+        edited = capture is not None and bool(capture.get("edits"))
+        if capture is None or edited:
             name = self.variable(key, "acts")
+            why = "they were captured inside edited(...)" if edited else "no capture made them"
+            self.supplied.add(name)
             self.lines += [
-                _comment(f"SUPPLY the activations of {origin.site!r}; no capture made them"),
+                _comment(f"SUPPLY the activations of {origin.site!r}; {why}"),
                 f"{name} = None",
-                f"same({name!r}, {name} and {name}.rows.digest, {origin.rows!r})",
+                f"same({name!r}, {name} and {name}.rows.digest, {_literal(origin.rows)})",
                 "",
             ]
             return name
         model, data = self.model(origin), self.data(origin)
         name = self.variable(key, "acts")
-        options = {one: value for one, value in capture.items() if one != "sites"}
-        self.lines += [
-            _call(name, "capture", [model, data, repr(capture["sites"])], options | {"show": None}),
-            "",
-        ]
+        if {model, data} & self.supplied:
+            self.supplied.add(name)
+        options = {key: value for key, value in capture.items() if key != "sites"}
+        sites = _literal(capture["sites"])
+        self.lines += [_call(name, "capture", [model, data, sites], options | {"show": None}), ""]
         return name
 
     def add(self, wish: str, result: Result) -> None:
@@ -184,11 +234,14 @@ class _Script:
         arguments, options = self.arguments(result, made)
         name = self.variable(f"result {wish} {result.digest}", wish)
         versions = ", ".join(f"{one} {value}" for one, value in origin.versions.items())
+        # What a person supplies may bear another name, which the digest covers too.
+        values_only = bool(set(arguments) & self.supplied)
+        of = "values_digest" if values_only else "digest"
         self.lines += [
             _comment(f"{wish}: {origin.caption()}"),
             _comment(f"made with {versions}"),
             _call(name, origin.function, arguments, options),
-            f"same({name!r}, {name}.digest, {result.digest!r})",
+            f"same({name!r}, {name}.{of}, {_literal(getattr(result, of))})",
             "",
         ]
 
@@ -216,7 +269,7 @@ class _Script:
             elif name == "labels" and known.get(name) is not None:
                 options[name] = _Code(f"{self.data(origin)}.labels")
             elif not named:
-                positional.append(repr(known[name]))
+                positional.append(_literal(known[name]))
             elif name == "target" and isinstance(known.get(name), list):
                 options[name] = _target(known[name])
             elif known.get(name) is not None:  # also what is the default today
@@ -229,8 +282,35 @@ class _Code(str):
 
     __slots__ = ()
 
-    def __repr__(self) -> str:
-        return str(self)
+
+def _literal(value: Any) -> str:
+    """Code of a value that Python reads back without computing anything.
+
+    Raises
+    ------
+    ValueError
+        If there is none: the value is no number, text, list or mapping of them, or NaN.
+    """
+    if isinstance(value, _Code):
+        return str(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, str)):
+        return repr(value)
+    if isinstance(value, float):
+        if math.isnan(value):
+            raise ValueError(f"origin must hold values that code can state, got NaN; {_REMEDY}")
+        return repr(value) if math.isfinite(value) else ("1e999" if value > 0 else "-1e999")
+    if isinstance(value, (list, tuple)):
+        inside = ", ".join(map(_literal, value))
+        if isinstance(value, list):
+            return f"[{inside}]"
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_literal(k)}: {_literal(v)}' for k, v in value.items())}}}"
+    raise ValueError(
+        f"origin must hold numbers, texts and lists of them, got {type(value).__name__}; {_REMEDY}"
+    )
 
 
 def _functions() -> dict[str, Callable[..., Result]]:
@@ -244,7 +324,8 @@ def _functions() -> dict[str, Callable[..., Result]]:
 
 def _call(target: str, function: str, positional: list[str], options: Mapping[str, Any]) -> str:
     """One assignment, broken into lines where it is long."""
-    parts = [*positional, *(f"{_word(name)}={value!r}" for name, value in options.items())]
+    _check_names(function, options)
+    parts = [*positional, *(f"{name}={_literal(value)}" for name, value in options.items())]
     line = f"{target} = ct.{function}({', '.join(parts)})"
     if len(line) <= _WIDE:
         return line
@@ -252,14 +333,21 @@ def _call(target: str, function: str, positional: list[str], options: Mapping[st
     return f"{target} = ct.{function}(\n{inside})"
 
 
-def _edits(edits: list[dict[str, Any]]) -> str:
+def _edits(edits: Any) -> str:
     """Code of some edits, from their JSON."""
     made = []
-    for one in edits:
-        rest = ", ".join(
-            f"{_word(name)}={value!r}" for name, value in one.items() if name != "edit"
-        )
-        made.append(f"ct.{_word(one['edit'])}({rest})")
+    for entry in edits if isinstance(edits, list) else [edits]:
+        if not isinstance(entry, Mapping) or entry.get("edit") not in _EDITS:
+            kind = entry.get("edit") if isinstance(entry, Mapping) else type(entry).__name__
+            raise ValueError(
+                f"origin must hold names of parameters, got {str(kind)[:60]!r} instead of an edit "
+                f"({', '.join(_EDITS)}); {_REMEDY}"
+            )
+        rest = {name: value for name, value in entry.items() if name != "edit"}
+        _check_names(entry["edit"], rest)
+        Edit.from_json(entry)  # whose own checks say what is wrong with a value
+        inside = ", ".join(f"{name}={_literal(value)}" for name, value in rest.items())
+        made.append(f"ct.{entry['edit']}({inside})")
     return f"[{', '.join(made)}]"
 
 
@@ -274,13 +362,12 @@ def _chosen(workspace: Workspace) -> list[str]:
     edits = workspace.edits
     if edits:
         every = edits if isinstance(edits, (list, tuple)) else (edits,)
-        lines.append(f"edits = {_edits([one.to_json() for one in every])}")
+        lines.append(f"edits = {_edits([edit.to_json() for edit in every])}")
     selections = {"selection": workspace.selection} | dict(workspace.selections.items())
     for name, one in selections.items():
         if isinstance(one, Selection) and len(one) <= _IDS:
-            parts = f"ids={one.ids!r}, axis={one.axis!r}, of={one.of!r}, by={one.by!r}"
             target = "selection" if name == "selection" else f"selections[{name!r}]"
-            lines.append(f"{target} = ct.Selection({parts})")
+            lines.append(_call(target, "Selection", [], vars(one)))
     if workspace.selections:
         lines.insert(0, "selections = {}")
     return lines
@@ -288,19 +375,148 @@ def _chosen(workspace: Workspace) -> list[str]:
 
 def _comment(text: str) -> str:
     """A comment of one line: names come from files, and no line break may turn one into code."""
-    return f"# {' '.join(text.split())}"
+    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    return f"# {' '.join(plain.split())}"
 
 
-def _word(name: object) -> str:
-    """A name that may stand in code.
+def _parameters(function: str) -> frozenset[str]:
+    """Names of the arguments that the script may give a function by name.
 
     Raises
     ------
     ValueError
-        If it is none: the origin of the result was not written by Cutaway.
+        If the function is none of the fixed list.
     """
-    if not (isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)):
-        raise ValueError(
-            f"origin must hold names of parameters, got {name!r}; the result's file was changed"
-        )
-    return name
+    if function in _EDITS:
+        made: Any = Edit.kinds[function]
+        return frozenset(inspect.signature(made).parameters)
+    if function == "Selection":
+        return frozenset(inspect.signature(Selection).parameters)
+    loading = {"load_model": load_model, "load_data": load_data, "capture": capture}
+    found = loading.get(function) or _functions().get(function)
+    if found is None:
+        raise ValueError(f"origin must name a function of Cutaway, got {function!r}; {_REMEDY}")
+    return frozenset(inspect.signature(found).parameters) - _NEVER
+
+
+def _check_names(function: str, names: Mapping[str, Any]) -> None:
+    """Refuse arguments that a function does not have, or that no script may give it."""
+    allowed = _parameters(function)
+    for name in names:
+        if name not in allowed:
+            raise ValueError(
+                f"origin must hold names of parameters, got {str(name)[:60]!r} for {function}; "
+                f"{_REMEDY}"
+            )
+
+
+# --- what a finished script may be -------------------------------------------------------------
+
+
+def _check_script(code: str) -> None:
+    """Refuse a script that is anything else than the calls it may hold.
+
+    The writers above only make such scripts; this one does not rely on them.
+    """
+    try:
+        body = ast.parse(code).body
+        head = ast.parse(_HEAD).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise _not_plain(f"no Python: {error}") from error
+    for statement, expected in zip(body, head, strict=False):
+        if ast.dump(statement) != ast.dump(expected):
+            raise _not_plain(ast.unparse(statement))
+    known = {"ct", "same"}
+    for statement in body[len(head) :]:
+        if not _is_allowed(statement, known):
+            raise _not_plain(ast.unparse(statement))
+
+
+def _not_plain(what: str) -> ValueError:
+    return ValueError(
+        "code must be calls of Cutaway's functions with plain values, got "
+        f"{' '.join(what.split())[:100]!r}; {_REMEDY}"
+    )
+
+
+def _is_allowed(statement: ast.stmt, known: set[str]) -> bool:
+    """Whether it is one of the statements of a script; `known` are the names that exist."""
+    if isinstance(statement, ast.Expr):
+        return _is_comparison(statement.value, known)
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+        return False
+    target, value = statement.targets[0], statement.value
+    if isinstance(target, ast.Subscript):
+        named = isinstance(target.value, ast.Name) and target.value.id == "selections" in known
+        return named and _is_constant(target.slice, str) and _is_call(value, ("Selection",), known)
+    if not isinstance(target, ast.Name):
+        return False
+    empty = isinstance(value, ast.Dict) and not value.keys
+    if target.id in _RESERVED:  # the one that is made by the script itself
+        known.add(target.id)
+        return target.id == "selections" and empty
+    empty |= _is_constant(value, type(None))
+    functions = ("load_model", "load_data", "capture", "Selection", *_functions())
+    fine = empty or _is_edits(value) or _is_call(value, functions, known)
+    known.add(target.id)
+    return fine
+
+
+def _is_constant(node: ast.AST, kind: type) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, kind)
+
+
+def _is_comparison(node: ast.expr, known: set[str]) -> bool:
+    """``same('name', name.digest, '0123')``."""
+    if not isinstance(node, ast.Call) or node.keywords or len(node.args) != 3:
+        return False
+    title, got, digits = node.args
+    if isinstance(got, ast.BoolOp):
+        first, got = got.values[0], got.values[-1]
+        if not (isinstance(first, ast.Name) and first.id in known):
+            return False
+    return (
+        isinstance(node.func, ast.Name)
+        and node.func.id == "same"
+        and _is_constant(title, str)
+        and _is_constant(digits, str)
+        and _is_reading(got, _READ, known)
+    )
+
+
+def _is_reading(node: ast.expr, attributes: tuple[str, ...], known: set[str]) -> bool:
+    """A known variable's attribute, of a few."""
+    name, _, rest = ast.unparse(node).partition(".")
+    return isinstance(node, ast.Attribute) and name in known and rest in attributes
+
+
+def _is_edits(node: ast.expr) -> bool:
+    return isinstance(node, ast.List) and all(_is_call(one, _EDITS, set()) for one in node.elts)
+
+
+def _is_call(node: ast.expr, functions: tuple[str, ...], known: set[str]) -> bool:
+    """``ct.FUNCTION(…)`` of literals, known variables and edits."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    function = node.func.attr
+    of_ct = isinstance(node.func.value, ast.Name) and node.func.value.id == "ct"
+    if not of_ct or function not in functions:
+        return False
+    allowed = _parameters(function)
+    for argument in node.args:
+        variable = isinstance(argument, ast.Name) and argument.id in known - _RESERVED
+        if not (variable or _is_edits(argument) or _is_literal(argument)):
+            return False
+    for argument in node.keywords:
+        plain = _is_literal(argument.value) or _is_reading(argument.value, ("labels",), known)
+        if argument.arg not in allowed or not plain:
+            return False
+    return True
+
+
+def _is_literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        return False
+    return True

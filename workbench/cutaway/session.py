@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from cutaway.core import Result, digest
-from cutaway.core._io import whole_folder
+from cutaway.core._io import DamagedFile, damaged, inside, json_fits, read_json, whole_folder
 from cutaway.core.selection import Selection
+from cutaway.data import content_of
 from cutaway.lenses import LENSES
 from cutaway.policy import Policy, current_policy
 from cutaway.workspace import Workspace
@@ -46,10 +47,30 @@ _OTHERS = {
     "TokenRanks": "cutaway.observables",
 }
 _OPTIONS = {
-    "model": ("name", "checkpoint", "trust"),
+    "model": ("name", "checkpoint", "trust", "special_tokens"),
     "data": ("split", "limit", "name", "text_column", "label_column", "size"),
 }
-_LOADING = (OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError, MemoryError)
+_WHAT = "a saved workspace"
+_REMEDY = "save one with ws.save(path)"
+# What the entries of a manifest are; those that may be empty may be absent or null.
+_ENTRIES: dict[str, type[Any]] = {
+    **dict.fromkeys(("results", "selections"), dict),
+    **dict.fromkeys(("selection", "effect", "model", "data", "activations"), dict),
+    **dict.fromkeys(("picked", "edits"), list),
+}
+_MAY_BE_EMPTY = frozenset({"results", "selections", "picked", "edits"})
+_LOADING = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ImportError,
+    RuntimeError,
+    MemoryError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+)
 
 
 def save_workspace(workspace: Workspace, path: str | os.PathLike[str]) -> None:
@@ -89,13 +110,11 @@ def _recognised(workspace: Workspace, slot: str) -> dict[str, Any] | None:
 
 
 def digest_of(value: Any) -> str:
-    """Digest of a model's weights, or of the ids and labels of data."""
+    """Digest of a model's weights and structure, or of the ids, labels and content of data."""
     if not hasattr(value, "index"):
-        return str(value.digest)
-    labels = value.labels
-    if labels is None:
-        return str(value.index.digest)
-    return digest.of_arrays({"ids": value.index.ids, "labels": labels})
+        return digest.of_json([value.digest, value.structure])
+    labels = {} if value.labels is None else {"labels": value.labels}
+    return digest.of_json([content_of(value), digest.of_arrays(labels)])
 
 
 def _store(acts: Any) -> dict[str, str] | None:
@@ -113,10 +132,16 @@ def _written(one: Result, folder: Path, file: str) -> dict[str, Any]:
         "type": type(one).__name__,
         "file": file,
         "digest": one.digest,
+        "origin": _origin_digest(one),
         "function": origin.function,
         "parameters": dict(origin.parameters),
         "seed": origin.seed,
     }
+
+
+def _origin_digest(result: Result) -> str:
+    """Of all that a result says of itself: its own digest leaves out time, versions, sources."""
+    return digest.of_json(json.loads(json.dumps(result.origin.to_json())))
 
 
 def _listed(edits: Any) -> Iterable[Any]:
@@ -157,57 +182,97 @@ def open_workspace(path: str | os.PathLike[str], *, policy: Policy | None = None
         workspace.results[name] = _result(folder, name, entry)
     if manifest.get("effect") is not None:
         workspace.effect = _result(folder, "effect", manifest["effect"])
-    if manifest["selection"] is not None:
-        workspace.selection = Selection(**manifest["selection"])
-    for name, one in manifest.get("selections", {}).items():
-        workspace.selections[name] = Selection(**one)
-    workspace.picked = tuple(manifest.get("picked", ())) or None
-    if manifest.get("edits"):
-        from cutaway.model.edits import Edit
-
-        workspace.edits = tuple(Edit.from_json(one) for one in manifest["edits"])
+    try:
+        _choose(workspace, manifest)
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise damaged(_WHAT, folder / MANIFEST, error, _REMEDY) from error
     _reload(workspace, manifest, rules)
     return workspace
 
 
+def _choose(workspace: Workspace, manifest: Mapping[str, Any]) -> None:
+    """What a person had chosen: selections, sites and edits."""
+    if manifest["selection"] is not None:
+        workspace.selection = _selection(manifest["selection"])
+    for name, entry in manifest.get("selections", {}).items():
+        workspace.selections[name] = _selection(entry)
+    picked = manifest.get("picked", [])
+    if not all(isinstance(site, str) for site in picked):
+        raise ValueError("picked holds something else than names of sites")
+    workspace.picked = tuple(picked) or None
+    if manifest.get("edits"):
+        from cutaway.model.edits import Edit
+
+        edits = tuple(Edit.from_json(entry) for entry in manifest["edits"])
+        if not all(isinstance(edit.site, str) for edit in edits):
+            raise ValueError("an edit names no site")
+        workspace.edits = edits
+
+
+def _selection(entry: object) -> Selection:
+    if not json_fits(entry, {"ids": list, "axis": str, "of": str, "by": str}):
+        raise ValueError("a selection is no ids, axis, of and by")
+    made = Selection(**entry)  # type: ignore[arg-type]
+    if not all(isinstance(one, (int, str)) and not isinstance(one, bool) for one in made.ids):
+        raise ValueError("a selection holds ids that are no whole numbers and no texts")
+    return made
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        known = manifest["format"] == FORMAT and {"results", "selection"} <= manifest.keys()
-        schema = int(manifest["schema"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        manifest = read_json(folder / MANIFEST, what=_WHAT, remedy=_REMEDY)
+    except (FileNotFoundError, NotADirectoryError):
         raise ValueError(
-            f"path must be a saved workspace, got {folder} ({error}); save one with ws.save(path)"
-        ) from error
-    if schema > SCHEMA:
+            f"path must be {_WHAT}, got {folder} without a {MANIFEST}; {_REMEDY}"
+        ) from None
+    if manifest.get("format") != FORMAT or not json_fits(manifest, {"schema": int}):
+        raise ValueError(f"path must be {_WHAT}, got {folder} with another manifest; {_REMEDY}")
+    if manifest["schema"] > SCHEMA:
         raise ValueError(
-            f"schema must be at most {SCHEMA}, got {schema} in {folder}; update cutaway to open it"
+            f"schema must be at most {SCHEMA}, got {manifest['schema']} in {folder}; "
+            "update cutaway to open it"
         )
-    if not known:
-        raise ValueError(
-            f"path must be a saved workspace, got {folder} with another manifest; "
-            "save one with ws.save(path)"
-        )
-    return dict(manifest)
+    for name, kind in _ENTRIES.items():
+        if not isinstance(manifest.get(name, kind()), (kind, type(None))):
+            raise damaged(_WHAT, folder / MANIFEST, f"{name} is no {kind.__name__}", _REMEDY)
+    for name in ("results", "selection"):
+        if name not in manifest:
+            raise damaged(_WHAT, folder / MANIFEST, f"{name} is missing", _REMEDY)
+    # What may be absent may be null as well; results may not.
+    empty = {name: kind() for name, kind in _ENTRIES.items() if name in _MAY_BE_EMPTY}
+    filled = {name: value for name, value in manifest.items() if value is not None}
+    return {"selection": None} | empty | filled
 
 
 def _result(folder: Path, name: str, entry: Any) -> Result:
     # Schema 1 wrote the type alone, and named the file after the result.
-    kind, file = (
-        (entry, f"{name}.zip") if isinstance(entry, str) else (entry["type"], entry["file"])
-    )
-    if Path(file).name != file:
+    if isinstance(entry, str):
+        entry = {"type": entry, "file": f"{name}.zip"}
+    if not json_fits(entry, {"type": str, "file": str}):
+        raise damaged(_WHAT, folder / MANIFEST, f"result {name!r} is described wrongly", _REMEDY)
+    kind, file = entry["type"], entry["file"]
+    found: type[Result] = _type(name, kind)
+    try:
+        place = inside(folder, file)
+    except ValueError:
         raise ValueError(
             f"file of result {name!r} must lie in the session's folder, got {file!r}; "
             "save the session again"
-        )
-    found: type[Result] = _type(name, kind)
-    result = found.load(folder / file)
-    if not isinstance(entry, str) and result.digest != entry["digest"]:
-        raise ValueError(
-            f"result {name!r} must have digest {entry['digest']}, got {result.digest}; "
-            f"{file} was changed: take it from a copy of the session"
-        )
+        ) from None
+    try:
+        result = found.load(place)
+    except FileNotFoundError:
+        raise DamagedFile(
+            f"result {name!r} must be in the session's folder, got no {place}; take it from a copy "
+            "of the session"
+        ) from None
+    made = {"digest": result.digest, "origin": _origin_digest(result)}
+    for key, known in made.items():
+        if entry.get(key, known) != known:
+            raise ValueError(
+                f"result {name!r} must have {'' if key == 'digest' else 'an origin of '}digest "
+                f"{entry[key]}, got {known}; {file} was changed: take it from a copy of the session"
+            )
     return result
 
 
@@ -231,15 +296,19 @@ def _reload(workspace: Workspace, manifest: Mapping[str, Any], rules: Policy) ->
     why: dict[str, str] = {}
     for slot, load in (("model", rules.open), ("data", rules.open_data)):
         entry = manifest.get(slot)
-        if entry is None:
+        if not entry:
             continue
+        if not json_fits(entry, {"name": str, "digest": str}):
+            raise DamagedFile(
+                f"path must be {_WHAT}, got one whose {slot} has no name and digest; {_REMEDY}"
+            )
         value, line = _loaded(slot, entry, load)
         if line:
             awaited[slot], why[slot] = dict(entry), line
         else:
             setattr(workspace, slot, value)
     store = manifest.get("activations")
-    if store is not None and not why:
+    if store and not why:
         workspace.activations = _opened(store, rules)
     workspace.forget_edits()
     workspace.wait_for(awaited, why)
@@ -247,20 +316,23 @@ def _reload(workspace: Workspace, manifest: Mapping[str, Any], rules: Policy) ->
 
 def _loaded(slot: str, entry: Mapping[str, Any], load: Callable[..., Any]) -> tuple[Any, str]:
     """The model or data, or a line that says why it is missing."""
-    name, given = entry["name"], entry.get("given")
+    name, given = entry["name"][:200], entry.get("given")
     remedy = f"load it and assign ws.{slot}"
     if given is None:
         return None, f"{slot} {name!r} must be supplied, got only its digest; {remedy}"
+    if not json_fits(given, {"source": str}) or not _plain_options(slot, given):
+        return None, f"{slot} {name!r} must say how it was loaded, got something else; {remedy}"
     source = given["source"]
     options = {key: given[key] for key in _OPTIONS[slot] if given.get(key) is not None}
     if isinstance(options.get("size"), list):
         options["size"] = tuple(options["size"])
     try:
         value = load(source, **options)
+        found = digest_of(value)
     except _LOADING as error:
-        said = " ".join(str(error).split())
-        return None, f"{slot} {name!r} must be at {source!r}, got {type(error).__name__} ({said})"
-    found = digest_of(value)
+        reason = " ".join(str(error).split())
+        kind, place = type(error).__name__, source[:300]
+        return None, f"{slot} {name!r} must be at {place!r}, got {kind} ({reason[:400]})"
     if found != entry["digest"]:
         return None, (
             f"{slot} {name!r} must have digest {entry['digest']}, got {found} from {source!r}; "
@@ -269,11 +341,27 @@ def _loaded(slot: str, entry: Mapping[str, Any], load: Callable[..., Any]) -> tu
     return value, ""
 
 
-def _opened(store: Mapping[str, str], rules: Policy) -> Any:
+def _plain_options(slot: str, given: Mapping[str, Any]) -> bool:
+    """Whether the options are of the kinds that the loading functions take."""
+    kinds: dict[str, tuple[type, ...]] = {"checkpoint": (int,), "limit": (int,), "trust": (bool,)}
+    kinds["size"] = (int, list)
+    for name in _OPTIONS[slot]:
+        value = given.get(name)
+        fits = isinstance(value, kinds.get(name, (str,)))
+        if isinstance(value, list):
+            fits &= len(value) == 2 and all(type(one) is int for one in value)
+        if value is not None and (not fits or (isinstance(value, bool) and name != "trust")):
+            return False
+    return True
+
+
+def _opened(store: Mapping[str, Any], rules: Policy) -> Any:
     from cutaway.model.activations import Activations
 
+    if not json_fits(store, {"path": str, "digest": str}):
+        return None
     try:
         acts = Activations.open(rules.place(store["path"]))
-    except (OSError, ValueError):
+    except _LOADING:
         return None  # captured again when needed
     return acts if acts.digest == store["digest"] else None

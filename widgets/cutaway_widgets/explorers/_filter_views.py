@@ -115,7 +115,8 @@ def sample_labels(
         if data.labels is not None and names:
             label = names[int(data.labels[i])]
             wrong = predictions is not None and int(predictions.predicted[i]) != data.labels[i]
-            said = f" → {names[int(predictions.predicted[i])]}" if wrong and predictions else ""
+            place = int(predictions.predicted[i]) if wrong and predictions else 0
+            said = f" → {names[place] if place >= 0 else 'no class (NaN)'}" if wrong else ""
             parts.append(f"{label}{said}")
         if tails is not None and np.isfinite(tails[i]):
             parts.append(f"{tails[i]:.1f}")

@@ -1,9 +1,9 @@
 """What edits do to a metric, against random edits of the same size."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -32,24 +32,29 @@ class Effect(Result):
     Parameters
     ----------
     before, after : float
-        Mean of the metric over the samples.
+        Mean of the metric over the samples that count: those whose outputs are finite both before
+        and after.
     change : float
         ``after - before``.
     per_sample_before, per_sample_after : ndarray of shape (n,)
-        The metric of each sample.
+        The metric of each sample; NaN where its outputs are NaN or infinite.
     interval : ndarray of shape (2,)
         95 % bootstrap interval (percentiles) of the mean paired change, over samples.
     control_changes : ndarray of shape (controls,)
-        Change under each random control; see `cutaway.causal.controls.draw_controls`.
+        Change under each random control, over those of the samples that count whose outputs are
+        finite under it too; NaN where none is. See `cutaway.causal.controls.draw_controls`.
     p : float
-        Two-sided: (1 + controls with a change at least as large in size) / (1 + controls). NaN if
-        there are no controls, e.g. because the edit covers every unit of its site.
+        Two-sided: (1 + controls with a change at least as large in size) / (1 + controls); a
+        control of NaN counts as large. NaN if there are no controls, e.g. because the edit covers
+        every unit of its site.
     edits : list of dict
         The edits, as JSON.
     metric : str
         Name of the metric.
     n_units : int
         Units that the edits touch; a direction counts as one.
+    n_nonfinite : int
+        Samples left out because their outputs are NaN or infinite before or after.
     """
 
     before: float
@@ -63,6 +68,16 @@ class Effect(Result):
     edits: list[dict[str, Any]]
     metric: str
     n_units: int
+    n_nonfinite: int = 0  # what was saved before it was counted has none
+
+    schema: ClassVar[int] = 2
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        "per_sample_before": "n",
+        "per_sample_after": "n",
+        "interval": "2",
+        "control_changes": "controls",
+    }
 
     def to_frame(self) -> pd.DataFrame:
         """One line a sample: metric before and after, and the change."""
@@ -75,9 +90,11 @@ class Effect(Result):
 
     def __repr__(self) -> str:
         low, high = self.interval
+        lost = f", {self.n_nonfinite} samples left out (NaN or infinite outputs)"
         return (
             f"Effect({self.metric} {self.before:.4g} → {self.after:.4g}, change {self.change:+.4g} "
-            f"[{low:+.4g}, {high:+.4g}], p {self.p:.3g} by {len(self.control_changes)} controls)"
+            f"[{low:+.4g}, {high:+.4g}], p {self.p:.3g} by {len(self.control_changes)} controls"
+            f"{lost if self.n_nonfinite else ''})"
         )
 
 
@@ -119,9 +136,15 @@ def ablate(
     UnknownSite
         If a site is none of the model.
     ValueError
-        If the data set is empty or has no labels, there is no edit, or a unit is out of range.
+        If the data set is empty or has no labels, there is no edit, a unit is out of range, or no
+        sample has finite outputs before and after.
     TypeError
         If something is no edit.
+
+    Warns
+    -----
+    RuntimeWarning
+        If samples are left out because outputs are NaN or infinite, with their number.
 
     Notes
     -----
@@ -148,7 +171,7 @@ def ablate(
         every = with_means(opened, data, every, known, batch_size=size, tick=part(tick, 0.0, 0.05))
         versions = [(), every, *draw_controls(every, known, controls, seed)]
         watching = [Watching(opened, one, known) for one in versions]
-        values = np.empty((len(versions), len(data)))
+        values, lost = np.empty((len(versions), len(data))), np.zeros(len(data), np.bool_)
         done = 0
         for batch in batches(data, size):
             ready = metrics.prepared(opened, batch)
@@ -156,8 +179,11 @@ def ablate(
                 share = (done + len(batch) * place / len(versions)) / len(data)
                 tick(0.05 + 0.95 * share, f"ablate: {done}/{len(data)} samples")
                 with edit.hooks(opened.module):
-                    found = metrics.scored(opened, ready, name, function)
-                values[place, done : done + len(batch)] = found
+                    found, finite = metrics.measured(opened, ready, name, function)
+                here = slice(done, done + len(batch))
+                values[place, here] = np.where(finite, found, np.nan)
+                if place < 2:
+                    lost[here] |= ~finite | np.isinf(found)
             done += len(batch)
     origin = Origin(
         "ablate",
@@ -170,22 +196,27 @@ def ablate(
         seed=seed,
         given=given(opened, data) | {"batch_size": batch_size},
     )
-    effect = _effect(data, values, every, name, origin.after(time.perf_counter() - began))
+    origin = origin.after(time.perf_counter() - began)
+    effect = _effect(data, values, every, name, origin=origin, n_nonfinite=int(lost.sum()))
+    metrics.warn_of_nonfinite(
+        effect.n_nonfinite, len(data), "they are left out of the effect", stacklevel=2
+    )
     tick(1.0, f"ablate: {len(versions) - 2} controls")
     return effect
 
 
-def two_sided_p(observed: float, changes: NDArray[np.float64]) -> float:
+def two_sided_p(observed: float, changes: NDArray[np.float64], *, size: float = 1.0) -> float:
     """(1 + controls at least as large in size) / (1 + controls); NaN without controls.
 
     Notes
     -----
-    Sizes that differ only by rounding count as equal.
+    Changes that differ only by rounding, 1e-9 of the `size` of what changed, count as equal; one
+    that is not a number counts as large.
     """
     if len(changes) == 0:
         return float("nan")
-    slack = 1e-9 * max(1.0, abs(observed))
-    larger = np.count_nonzero(np.abs(changes) >= abs(observed) - slack)
+    slack = 1e-9 * max(size, abs(observed))
+    larger = np.count_nonzero(~np.isfinite(changes) | (np.abs(changes) >= abs(observed) - slack))
     return float((1 + larger) / (1 + len(changes)))
 
 
@@ -209,29 +240,41 @@ def _effect(
     values: NDArray[np.float64],
     edits: Sequence[Edit],
     name: str,
+    *,
     origin: Origin,
+    n_nonfinite: int,
 ) -> Effect:
     counted = np.isfinite(values[:2]).all(axis=0)
+    if not counted.any() and n_nonfinite:
+        raise ValueError(
+            f"outputs must be finite before and after the edits for at least one sample, got NaN "
+            f"or infinity in {n_nonfinite} of {len(data)}; capture the sites before the edited one "
+            "to see where they begin"
+        )
     if not counted.any():
         raise ValueError(
             f"metric {name} must be finite for at least one sample, got none; "
             "use another metric or longer texts"
         )
-    means = values[:, counted].mean(axis=1)
-    changes = means - means[0]
-    paired = values[1, counted] - values[0, counted]
+    before = values[0, counted]
+    paired = values[1:, counted] - before
+    known = np.isfinite(paired)
+    n = known.sum(axis=1)
+    size = float(np.abs(values[:2, counted]).max())
+    changes = np.where(n > 0, np.where(known, paired, 0.0).sum(axis=1) / np.maximum(n, 1), np.nan)
     return Effect(
         rows=data.index,
         origin=origin,
-        before=float(means[0]),
-        after=float(means[1]),
-        change=float(changes[1]),
+        before=float(before.mean()),
+        after=float(values[1, counted].mean()),
+        change=float(changes[0]),
         per_sample_before=values[0],
         per_sample_after=values[1],
-        interval=bootstrap_interval(paired, origin.seed or 0),
-        control_changes=changes[2:],
-        p=two_sided_p(float(changes[1]), changes[2:]),
+        interval=bootstrap_interval(paired[0], origin.seed or 0),
+        control_changes=changes[1:],
+        p=two_sided_p(float(changes[0]), changes[1:], size=size),
         edits=[one.to_json() for one in edits],
         metric=name,
         n_units=sum(len(one) if isinstance(one, UnitEdit) else 1 for one in edits),
+        n_nonfinite=n_nonfinite,
     )

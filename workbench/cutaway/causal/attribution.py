@@ -1,9 +1,9 @@
 """Which parts of the input a model's answer, or the firing of one unit, comes from."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from cutaway.core import Origin, Result, Tick, check, digest, silent
 from cutaway.data.batching import batches
 from cutaway.data.dataset import Dataset
 from cutaway.model.hooks import evaluating
-from cutaway.model.metric import filled
+from cutaway.model.metric import filled, finite, warn_of_nonfinite
 from cutaway.model.model import Model, as_model, given
 from cutaway.model.resolve import usual_batch_size
 from cutaway.model.sites import Site, Sites, sites
@@ -36,11 +36,12 @@ class Attributions(Result):
     ----------
     values : ndarray of shape (n, h, w), (n, t) or (n, d)
         In the unit of the score; summed over the colours of a pixel and the numbers of a token's
-        vector. 0 behind the end of a text.
+        vector. 0 behind the end of a text; NaN where the score is no number.
     score : ndarray of shape (n,)
-        Logit of the target class, or mean over its places of the target unit's output.
+        Logit of the target class, or mean over its places of the target unit's output; NaN where it
+        is NaN or infinite, or the model names no class because its outputs are.
     target : ndarray of str of shape (n,)
-        Name of the class, or id of the unit (``"conv2:3"``).
+        Name of the class, or id of the unit (``"conv2:3"``); empty where the model names no class.
     delta : ndarray of shape (n,) or None
         Sum of the values minus (score − score of the baseline): 0 where the method is exact. None
         for methods that do not claim to sum up.
@@ -54,6 +55,16 @@ class Attributions(Result):
     delta: NDArray[np.float64] | None
     method: str
 
+    _shapes: ClassVar[Mapping[str, str]] = {
+        "values": "n ...",
+        **dict.fromkeys(("score", "target", "delta"), "n"),
+    }
+
+    @property
+    def n_nonfinite(self) -> int:
+        """Samples without a score: it is NaN or infinite, or the outputs that name a class are."""
+        return int(np.isnan(self.score).sum())
+
     def to_frame(self) -> pd.DataFrame:
         """One line a sample: target, score, sum of the values, and delta where there is one."""
         totals = self.values.reshape(len(self.rows), -1).sum(1, dtype=np.float64)
@@ -63,9 +74,15 @@ class Attributions(Result):
         return pd.DataFrame(columns, index=pd.Index(self.rows.ids, name=self.rows.axis))
 
     def __repr__(self) -> str:
-        worst = "" if self.delta is None else f", |delta| ≤ {np.abs(self.delta).max():.2g}"
+        known = () if self.delta is None else self.delta[np.isfinite(self.delta)]
+        worst = f", |delta| ≤ {np.abs(known).max():.2g}" if len(known) else ""
+        lost = self.n_nonfinite
+        said = f", {lost} without a score (NaN or infinite outputs)" if lost else ""
         shape = "×".join(map(str, self.values.shape[1:]))
-        return f"Attributions({self.method}, {len(self.rows)} {self.rows.axis}s of {shape}{worst})"
+        return (
+            f"Attributions({self.method}, {len(self.rows)} {self.rows.axis}s of {shape}{worst}"
+            f"{said})"
+        )
 
 
 def attribute(
@@ -123,9 +140,15 @@ def attribute(
     UnknownSite
         If a site is none of the model.
     ValueError
-        If a class, unit or option is out of range, or the method does not fit the data or model.
+        If a class, unit or option is out of range, the method does not fit the data or model, or no
+        sample has a finite score.
     KeyError
         If an id is not in the data.
+
+    Warns
+    -----
+    RuntimeWarning
+        If samples have no score because outputs are NaN or infinite, with their number.
 
     Notes
     -----
@@ -168,7 +191,14 @@ def attribute(
         given=given(opened, data) | {"rows": data.index.digest, "batch_size": batch_size},
     )
     kept = delta if method in COMPLETE else None
-    return Attributions(some.index, origin, values, score, names, kept, method)
+    result = Attributions(some.index, origin, values, score, names, kept, method)
+    if result.n_nonfinite == len(some):
+        raise ValueError(
+            f"scores must be finite for at least one sample, got NaN or infinity in all "
+            f"{len(some)}; capture the model's sites to see where they begin"
+        )
+    warn_of_nonfinite(result.n_nonfinite, len(some), "they have no attribution", stacklevel=2)
+    return result
 
 
 class _Job:
@@ -227,24 +257,28 @@ class _Job:
     def _batch(self, x: Tensor, where: slice) -> tuple[NDArray[np.generic], ...]:
         rows = torch.arange(len(x), device=x.device)
         start = _baseline(self.start, x, texts=self.score.mask is not None)
-        names = self._aim(x, rows, where)
+        names, known = self._aim(x, rows, where)
         score = self.score(x, rows)
+        lost = ~(known & score.isfinite())
         with torch.enable_grad():
             shares = share_out(self.method, self.score, x, start, rows, settings=self.settings)
         delta = torch.zeros_like(score)
         if self.method in COMPLETE:
             delta = shares.flatten(1).sum(1) - (score - self.score(start, rows))
         values = _places(shares, self.score.mask).float()
+        for one in (values, score, delta):
+            one[lost] = torch.nan
         numbers = [one.detach().cpu().numpy() for one in (values, score.double(), delta.double())]
         return numbers[0], numbers[1], names, numbers[2]
 
-    def _aim(self, x: Tensor, rows: Tensor, where: slice) -> NDArray[np.str_]:
-        """Point the score at the classes of a batch; their names."""
+    def _aim(self, x: Tensor, rows: Tensor, where: slice) -> tuple[NDArray[np.str_], Tensor]:
+        """Point the score at the classes of a batch; their names, and where there is a class."""
         if self.unit is not None:
-            return np.full(len(x), self.unit.name)
+            return np.full(len(x), self.unit.name), torch.ones_like(rows, dtype=torch.bool)
         logits = self.score.logits(x, rows)
         count = logits.shape[1]
         classes = logits.argmax(1)
+        known = finite(logits) | (self.target is not None)
         tokenizer = self.model.tokenizer if self.score.words else None
         if self.target is not None:
             if self.classes is None:
@@ -257,11 +291,12 @@ class _Job:
                 )
             classes = torch.from_numpy(wanted).to(classes.device)
         self.score.aim(classes)
-        if tokenizer is not None:
-            return np.array([tokenizer.decode([one]) for one in classes.tolist()], dtype=np.str_)
         names = self.data.classes or ()
-        labels = [names[one] if one < len(names) else str(one) for one in classes.tolist()]
-        return np.array(labels, dtype=np.str_)
+        if tokenizer is not None:
+            labels = [tokenizer.decode([one]) for one in classes.tolist()]
+        else:
+            labels = [names[one] if one < len(names) else str(one) for one in classes.tolist()]
+        return np.where(known.cpu().numpy(), np.array(labels, dtype=np.str_), ""), known
 
     def _unit(self, target: tuple[str, int]) -> Unit:
         if len(target) != 2 or not isinstance(target[0], str) or self.tree is None:
@@ -338,6 +373,13 @@ def _classes(target: Target, data: Dataset, tokenizer: Any) -> NDArray[np.int64]
             raise ValueError(
                 f"target must be one token, got {target!r} of {len(found)} tokens; "
                 "a leading space is part of a word"
+            )
+        unknown = getattr(tokenizer, "unk_token_id", None)
+        if found[0] == unknown and target != tokenizer.unk_token:
+            near = check.nearest(target, tokenizer.get_vocab())
+            raise ValueError(
+                f"target must be a token of the model, got {target!r}, an unknown one; nearest: "
+                f"{', '.join(map(repr, near))}"
             )
         target = int(found[0])
     elif isinstance(target, str):

@@ -1,5 +1,6 @@
 """Mean of every unit over a data set: what a mean-ablation puts in a unit's place."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -61,19 +62,34 @@ def unit_means(
         Samples a batch.
     tick : Tick
         Called after each batch.
+
+    Raises
+    ------
+    ValueError
+        If a unit has no finite value.
+
+    Warns
+    -----
+    RuntimeWarning
+        If values are NaN or infinite: these are left out of the mean.
     """
     recorder = Recorder(wanted, None)
     sums: dict[int, Tensor] = {}
-    counts = dict.fromkeys(range(len(wanted)), 0.0)
+    counts: dict[int, Tensor] = {}
+    lost = dict.fromkeys(range(len(wanted)), 0)
     mask: Tensor | None = None
 
     def add(place: int, values: Tensor) -> None:
         letters = wanted[place].kept.split()
         axis = next((i for i, one in enumerate(letters) if one in {"c", "d"}), 1)
         units = values.movedim(axis, 0).flatten(1).double()
-        sums[place] = sums.get(place, torch.zeros(())) + units.sum(1).cpu()
+        bad = ~units.isfinite()
+        sums[place] = sums.get(place, torch.zeros(())) + units.masked_fill(bad, 0.0).sum(1).cpu()
         over_tokens = mask is not None and "t" in letters
-        counts[place] += float(mask.sum()) if mask is not None and over_tokens else units.shape[1]
+        count = float(mask.sum()) if mask is not None and over_tokens else units.shape[1]
+        # Behind the end of a text the recorder writes zeros: what is not finite was counted.
+        counts[place] = counts.get(place, torch.zeros(())) + count - bad.sum(1).double().cpu()
+        lost[place] += int(bad.sum())
 
     done = 0
     with hooked(model.module, recorder.watchers()):
@@ -86,6 +102,20 @@ def unit_means(
             with suppress(Enough):
                 model.call(inputs)
             done += len(batch)
+    for place, one in enumerate(wanted):
+        empty = torch.nonzero(counts[place] <= 0).flatten().tolist()
+        if empty:
+            raise ValueError(
+                f"unit {empty[0]} of {one.name!r} must have a finite value for its mean, got NaN "
+                "or infinity in all samples; give Mean values=, or use Zero"
+            )
+        if lost[place]:
+            warnings.warn(
+                f"means of {one.name!r} must be over finite values, got {lost[place]} that are NaN "
+                "or infinite; they are left out",
+                RuntimeWarning,
+                stacklevel=4,
+            )
     return {
         one.name: tuple((sums[place] / counts[place]).tolist()) for place, one in enumerate(wanted)
     }

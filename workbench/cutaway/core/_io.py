@@ -5,8 +5,10 @@ whatever is wrong with a file becomes one line with its name. Writing: a file or
 absent, what a killed save left behind goes away at the next one, and a full disk is one line.
 """
 
+import ast
 import contextlib
 import errno
+import hashlib
 import io
 import json
 import math
@@ -15,6 +17,7 @@ import re
 import secrets
 import shutil
 import stat
+import struct
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +37,8 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 MAX_JSON = 64 * 2**20
 """Bytes of the longest manifest or header: a million ids and labels fit."""
+MAX_DEPTH = 64
+"""Lists and objects inside one another in a manifest; a deeper one would fail in later code."""
 MAX_ARRAYS = 4 * 10**9
 """Bytes that all arrays of one saved result may declare."""
 MAX_PIXELS = 50_000_000
@@ -41,11 +46,21 @@ MAX_PIXELS = 50_000_000
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 """Formats that are decoded by code that computes nothing; PostScript and others run programs."""
 
-_LEFTOVER = r"\.{name}\.[0-9a-f]{{8}}\.tmp"
+_UNPACKED = 20  # times its own size that an archive may declare; ours are not compressed at all
+_SMALL = 64 * 2**20  # bytes that any archive may declare
+_CHUNK = 16 * 2**20
+_HEADER = 10_000  # bytes of the header of an npy file
+_PLAIN = re.compile(r"[<>|=]([biufc]\d{1,2}|U\d{1,9})")
+_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.cutaway-tmp", re.DOTALL)
 _NO_ROOM = frozenset(
     getattr(errno, name)
     for name in ("ENOSPC", "EFBIG", "EDQUOT", "EIO", "EROFS")
     if hasattr(errno, name)
+)
+# What libraries that write by themselves say instead of raising an OSError.
+_SAID_NO_ROOM = re.compile(
+    r"\bos error (28|27|122|5|30)\b|No space left|File too large|failed writing file"
+    r"|requested and \d+ written|unexpected pos \d+ vs \d+"
 )
 
 
@@ -67,10 +82,16 @@ def damaged(what: str, path: PathLike, why: object, remedy: str) -> DamagedFile:
     remedy : str
         What the reader can do.
     """
-    reason = " ".join(str(why).split()) or type(why).__name__
+    reason = _one_line(why) or type(why).__name__
     if isinstance(why, KeyError):
         reason = f"{reason} is missing"
-    return DamagedFile(f"path must be {what}, got {path} ({reason[:300]}); {remedy}")
+    return DamagedFile(f"path must be {what}, got {_one_line(path)} ({reason[:300]}); {remedy}")
+
+
+def _one_line(text: object) -> str:
+    """A text without line breaks and control characters: names come from files too."""
+    plain = "".join(c if c.isprintable() else " " for c in str(text))
+    return " ".join(plain.split())
 
 
 def open_regular(path: PathLike) -> BinaryIO:
@@ -86,19 +107,24 @@ def open_regular(path: PathLike) -> BinaryIO:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     kind = "a regular file"
     try:
-        descriptor = os.open(path, flags)
-    except FileNotFoundError:
+        # Looked at first: to open a device can do something. And again: it may have changed.
+        descriptor = os.open(path, flags) if stat.S_ISREG(Path(path).stat().st_mode) else None
+        if descriptor is not None and not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            descriptor = None
+    except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
-            f"path must be an existing file, got {os.fspath(path)}; check its name"
+            f"path must be an existing file, got {_one_line(os.fspath(path))}; check its name"
         ) from None
-    except ValueError as error:  # a name with a null character
-        raise damaged(kind, repr(os.fspath(path)), error, "check its name") from error
-    except OSError as error:
-        if error.errno in (errno.ENXIO, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG):
-            raise damaged(kind, path, error.strerror, "give the name of a file") from error
-        raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+    except PermissionError:
+        raise PermissionError(
+            f"path must be a file that you may read, got {_one_line(os.fspath(path))}; "
+            "change its permissions"
+        ) from None
+    except (ValueError, OSError) as error:  # a null character, a loop of links, a name too long
+        why = getattr(error, "strerror", None) or error
+        raise damaged(kind, path, why, "give the name of a file") from error
+    if descriptor is None:
         raise damaged(kind, path, "a folder, pipe or device", "give the name of a file")
     return os.fdopen(descriptor, "rb")
 
@@ -115,7 +141,7 @@ def read_bytes(path: PathLike, *, max_bytes: int, what: str = "a regular file") 
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
             raise damaged(what, path, f"{size:,} bytes, more than {max_bytes:,}", "check the file")
-        return file.read(max_bytes)
+        return file.read(size)
 
 
 def parse_json(
@@ -130,11 +156,28 @@ def parse_json(
     """
     try:
         value = json.loads(content.decode("utf-8"))
+        _check_depth(value)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # half characters end here
     except (ValueError, RecursionError) as error:
         raise damaged(what, path, f"no JSON: {error}", remedy) from error
     if not isinstance(value, dict):
         raise damaged(what, path, f"JSON of type {type(value).__name__}, not an object", remedy)
     return value
+
+
+def _check_depth(value: object) -> None:
+    """Refuse lists and objects that lie too deep inside one another."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        containers = [one for one in level if isinstance(one, (dict, list))]
+        level = [
+            inner
+            for outer in containers
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise ValueError(f"lists or objects lie more than {MAX_DEPTH} deep")
 
 
 def read_json(
@@ -165,7 +208,11 @@ def inside(folder: Path, name: object) -> Path:
     if not plain or Path(name).name != name or "/" in name or "\\" in name:  # type: ignore[arg-type]
         raise ValueError(f"a file name must lie in the folder itself, got {name!r}")
     place = folder / str(name)
-    if place.resolve().parent != folder.resolve():
+    try:
+        home = place.resolve().parent
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise ValueError(f"a file name must lie in the folder itself, got {name!r}") from error
+    if home != folder.resolve():
         raise ValueError(f"a file name must lie in the folder itself, got the link {name!r}")
     return place
 
@@ -178,18 +225,29 @@ def array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], bool]
     ValueError
         If it is no npy file, or one of Python objects.
     """
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    elif version in ((2, 0), (3, 0)):  # 3 differs in the encoding of field names only
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
-    else:
-        raise ValueError(f"npy version {version} is unknown")
-    if dtype.hasobject or dtype.kind not in "biufcU" or dtype.itemsize == 0:
-        raise ValueError(f"dtype {dtype} holds no plain numbers or strings")
-    if not all(isinstance(one, int) and one >= 0 for one in shape):
-        raise ValueError(f"shape {shape} is impossible")
-    return shape, dtype, fortran
+    start = file.read(8)
+    if len(start) < 8 or start[:6] != b"\x93NUMPY" or start[6] not in {1, 2, 3}:
+        raise ValueError("no npy header")
+    n_bytes = 2 if start[6] == 1 else 4
+    length = int.from_bytes(file.read(n_bytes), "little")
+    if length > _HEADER:
+        raise ValueError(f"an npy header of {length:,} bytes")
+    text = file.read(length)
+    try:
+        header = ast.literal_eval(text.decode("utf-8").strip())
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ValueError(f"no npy header: {error}") from error
+    kinds = {"descr": str, "fortran_order": bool, "shape": tuple}
+    if len(text) < length or not json_fits(header, kinds) or len(header) > len(kinds):
+        raise ValueError("an npy header that says something else")
+    if not _PLAIN.fullmatch(header["descr"]):
+        raise ValueError(f"dtype {header['descr'][:40]!r} holds no plain numbers or strings")
+    shape, dtype = header["shape"], np.dtype(header["descr"])
+    if dtype.itemsize == 0 and dtype.kind != "U":
+        raise ValueError(f"dtype {dtype} holds nothing")
+    if not all(type(length) is int and 0 <= length < 2**62 for length in shape):
+        raise ValueError(f"shape {str(shape)[:100]} is impossible")
+    return shape, dtype, header["fortran_order"]
 
 
 def parse_array(content: bytes, *, max_bytes: int) -> NDArray[Any]:
@@ -201,10 +259,7 @@ def parse_array(content: bytes, *, max_bytes: int) -> NDArray[Any]:
         If it is damaged, holds Python objects, or declares another size than it has.
     """
     file = io.BytesIO(content)
-    try:
-        shape, dtype, fortran = array_header(file)
-    except (EOFError, TypeError, SyntaxError, RecursionError, UnicodeError) as error:
-        raise ValueError(f"no npy header: {error}") from error
+    shape, dtype, fortran = array_header(file)
     declared = math.prod(shape) * dtype.itemsize
     there = len(content) - file.tell()
     if declared > max_bytes:
@@ -214,7 +269,10 @@ def parse_array(content: bytes, *, max_bytes: int) -> NDArray[Any]:
     flat = np.frombuffer(content, dtype, offset=file.tell()) if there else np.empty(0, dtype)
     if dtype.kind == "U":
         _check_text(flat)
-    return flat.reshape(shape, order="F" if fortran else "C").copy()
+    if dtype.kind == "b" and there and int(flat.view(np.uint8).max()) > 1:
+        raise ValueError("a truth value is neither 0 nor 1")
+    native = flat.astype(dtype.newbyteorder("="))  # a copy: the bytes may go
+    return native.reshape(shape, order="F" if fortran else "C")
 
 
 def _check_text(flat: NDArray[Any]) -> None:
@@ -229,7 +287,7 @@ def read_archive(
     *,
     what: str,
     allowed: Callable[[str], bool],
-    max_bytes: int = MAX_ARRAYS,
+    max_bytes: int | None = None,
     remedy: str = "check the file",
 ) -> dict[str, bytes]:
     """Members of a zip file, by name.
@@ -242,8 +300,9 @@ def read_archive(
         What it must be, for the message.
     allowed : callable
         Whether a member of this name may be in it. Any other, or one that comes twice, is refused.
-    max_bytes : int
-        What all members together may declare; checked before any is read.
+    max_bytes : int or None
+        What all members together may declare; checked before any is read. None: 20 times the
+        size of the file, at least 64 MiB and at most `MAX_ARRAYS`.
 
     Raises
     ------
@@ -253,33 +312,86 @@ def read_archive(
         If it is no such zip file.
     """
     try:
-        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
-            return _members(archive, allowed, max_bytes)
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            most = (
+                min(MAX_ARRAYS, max(_UNPACKED * size, _SMALL)) if max_bytes is None else max_bytes
+            )
+            with zipfile.ZipFile(_Pieces(file)) as archive:
+                return _members(archive, allowed, most)
     except (FileNotFoundError, PermissionError, MemoryError, DamagedFile):
         raise
     except Exception as error:  # zipfile and its decoders raise half a dozen kinds
         raise damaged(what, path, error, remedy) from error
 
 
+def zip_sizes(path: PathLike, *, max_bytes: int | None = None) -> dict[str, int] | None:
+    """Declared sizes of a zip file's members, by name; None if it is no zip file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    DamagedFile
+        If it is no regular file, or its members declare more than `max_bytes` (None: 20 times the
+        size of the file, at least 64 MiB).
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        most = max(_UNPACKED * size, _SMALL) if max_bytes is None else max_bytes
+        try:
+            with zipfile.ZipFile(_Pieces(file)) as archive:
+                sizes = {member.filename: member.file_size for member in archive.infolist()}
+                declared = sum(member.file_size for member in archive.infolist())
+        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, struct.error, EOFError):
+            return None
+    if declared > most:
+        why = f"{declared:,} bytes declared, more than {most:,}"
+        raise damaged("a file of weights", path, why, "check the file")
+    return sizes
+
+
+class _Pieces:
+    """A file that gives no more than a piece at once, whatever the archive says of its table."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        piece = self._file.read(min(size, _CHUNK + 1) if size >= 0 else _CHUNK + 1)
+        if len(piece) > _CHUNK:
+            raise ValueError(f"a table of more than {_CHUNK:,} bytes declared")
+        return piece
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
 def _members(
     archive: zipfile.ZipFile, allowed: Callable[[str], bool], max_bytes: int
 ) -> dict[str, bytes]:
     members = archive.infolist()
-    names = [one.filename for one in members]
+    names = [member.filename for member in members]
     odd = [name for name in names if not allowed(name)]
     if odd:
         raise ValueError(f"it holds {odd[0][:100]!r}")
     if len(set(names)) < len(names):
         raise ValueError("it holds one name twice")
+    if any(one.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} for one in members):
+        raise ValueError("it is compressed in an unknown way")
     declared = sum(one.file_size for one in members)
     if declared > max_bytes:
         raise ValueError(f"{declared:,} bytes declared, more than max_bytes={max_bytes:,}")
     content = {}
-    for one in members:
-        with archive.open(one) as member:
-            content[one.filename] = member.read(one.file_size)
-        if len(content[one.filename]) != one.file_size:
-            raise ValueError(f"{one.filename} is cut off")
+    for member in members:
+        pieces = bytearray()
+        with archive.open(member) as file:
+            while piece := file.read(min(_CHUNK, member.file_size - len(pieces))):
+                pieces += piece
+        if len(pieces) != member.file_size:
+            raise ValueError(f"{member.filename} is cut off")
+        content[member.filename] = bytes(pieces)
     return content
 
 
@@ -336,10 +448,8 @@ def whole_file(path: PathLike) -> Iterator[Path]:
     with _room(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(target)
-        temporary = _temporary_name(target)
-        held = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        temporary, held = _temporary(target, _make_file)
         try:
-            _lock(held)
             yield temporary
             temporary.replace(target)
         finally:
@@ -370,12 +480,8 @@ def whole_folder(path: PathLike) -> Iterator[Path]:
                 f"path must be written by one save at a time, got {target}, which another one is "
                 "writing; wait for it or choose another name",
             )
-        temporary = _temporary_name(target)
-        temporary.mkdir()
-        held = None if sys.platform == "win32" else os.open(temporary, os.O_RDONLY)
+        temporary, held = _temporary(target, _make_folder)
         try:
-            if held is not None:
-                _lock(held)
             yield temporary
             try:
                 temporary.rename(target)
@@ -383,7 +489,7 @@ def whole_folder(path: PathLike) -> Iterator[Path]:
                 _check_absent(target)
                 raise
         finally:
-            if held is not None:
+            if held >= 0:
                 os.close(held)
             if temporary.exists():
                 shutil.rmtree(temporary)
@@ -396,40 +502,81 @@ def _check_absent(target: Path) -> None:
         )
 
 
-def _temporary_name(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+def _make_file(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
 
 
-def _lock(descriptor: int) -> bool:
-    """Take the lock that tells a living save from a dead one; False if another process has it."""
+def _make_folder(path: Path) -> int:
+    path.mkdir()
+    return -1 if sys.platform == "win32" else os.open(path, os.O_RDONLY)
+
+
+def _temporary(target: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
+    """A new temporary file or folder beside `target`, and the descriptor that holds its lock."""
+    while True:
+        temporary = target.with_name(f"{_stem(target)}{secrets.token_hex(4)}.cutaway-tmp")
+        try:
+            held = make(temporary)
+        except FileNotFoundError:
+            if target.parent.is_dir():
+                continue  # a folder that another save took for a leftover before it was locked
+            raise
+        if held < 0:
+            return temporary, held
+        _lock(held)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(temporary.stat(), os.fstat(held)):
+                return temporary, held
+        os.close(held)  # taken for a leftover between its making and its lock
+
+
+def _stem(target: Path) -> str:
+    """What the names of all temporary files of `target` begin with."""
+    name = os.fsencode(target.name)
+    short = len(name) <= 200  # of the 255 bytes that a name may have
+    return f".{target.name if short else hashlib.blake2b(name, digest_size=16).hexdigest()}."
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Take the lock that tells a living save from a dead one.
+
+    Returns
+    -------
+    bool or None
+        False if another process has it; None where the file system knows no locks.
+    """
     if sys.platform == "win32":
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:
+        return None
     return True
 
 
 def _remove_leftovers(target: Path) -> bool:
-    """Delete what dead saves to `target` left behind; True if a living one is at work."""
-    pattern = re.compile(_LEFTOVER.format(name=re.escape(target.name)))
+    """Delete what dead saves left beside `target`; True if a living one writes `target` itself."""
     living = False
-    for one in list(target.parent.iterdir()):
-        if not pattern.fullmatch(one.name) or one.is_symlink():
+    own = _stem(target)
+    for leftover in list(target.parent.iterdir()):
+        if not _LEFTOVER.fullmatch(leftover.name) or leftover.is_symlink():
             continue
         try:
-            descriptor = os.open(one, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            descriptor = os.open(leftover, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         except OSError:  # gone meanwhile, or not ours
             continue
         try:
-            if _lock(descriptor):
-                if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                    shutil.rmtree(one, ignore_errors=True)
-                else:
-                    one.unlink(missing_ok=True)
-            else:
-                living = True
+            free = _lock(descriptor)
+            if free is False:
+                ending = leftover.name.removeprefix(own)
+                living |= leftover.name != ending and len(ending) == len("01234567.cutaway-tmp")
+            elif free and stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                shutil.rmtree(leftover, ignore_errors=True)
+            elif free:
+                with contextlib.suppress(OSError):
+                    leftover.unlink()
         finally:
             os.close(descriptor)
     return living
@@ -440,17 +587,16 @@ def _room(target: Path) -> Iterator[None]:
     """Turn what a full or failing disk raises into one line that names the file."""
     try:
         yield
-    except OSError as error:
-        # numpy reports a short write without a number
-        if error.errno not in _NO_ROOM and not (
-            error.errno is None and re.search(r"requested and \d+ written", str(error))
-        ):
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        # numpy, safetensors and torch report a write that failed in words of their own.
+        if number not in _NO_ROOM and (number or not _SAID_NO_ROOM.search(str(error))):
             raise
+        why = getattr(error, "strerror", None) or _one_line(error)[:200]
         raise OSError(
-            error.errno or errno.ENOSPC,
-            f"path must lie on a disk with room, got {target} where writing failed "
-            f"({error.strerror or error}); free some space or choose another place (nothing was "
-            "kept)",
+            number or errno.ENOSPC,
+            f"path must lie on a disk with room, got {_one_line(target)} where writing failed "
+            f"({why}); free some space or choose another place (nothing was kept)",
         ) from error
 
 

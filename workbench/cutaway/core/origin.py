@@ -9,6 +9,13 @@ from typing import Any
 
 from cutaway.core import digest
 
+# What each field is in a file.
+_JSON_KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("function", "model", "weights", "site", "data", "rows", "content"), str),
+    **dict.fromkeys(("parameters", "versions", "given"), dict),
+    "seed": (int, type(None)),
+    "seconds": (int, float),
+}
 _LIBRARIES = ("numpy", "torch", "scikit-learn")
 
 
@@ -81,7 +88,9 @@ class Origin:
             parts.append(f"seed {self.seed}")
         if self.seconds:
             parts.append(f"{self.seconds:.2g} s")
-        return " · ".join(one for one in parts if one)
+        line = " · ".join(part for part in parts if part)
+        # One line, whatever a name holds: names come from files.
+        return "".join(letter if letter.isprintable() else " " for letter in line)
 
     def after(self, seconds: float) -> "Origin":
         """Same origin with the time the computation took."""
@@ -97,5 +106,33 @@ class Origin:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Origin":
-        """Origin from `to_json`'s object; unknown keys are refused by the constructor."""
+        """Origin from `to_json`'s object; keys that it lacks keep their defaults.
+
+        Raises
+        ------
+        ValueError
+            If a key is unknown, or a value is of another kind.
+        """
+        for name, entry in value.items():
+            kind = _JSON_KINDS.get(name)
+            if kind is None:
+                raise ValueError(f"origin must hold {', '.join(_JSON_KINDS)}, got {name!r}")
+            fits = isinstance(entry, kind) and not isinstance(entry, bool)
+            if not fits or (name == "seconds" and not abs(entry) < 2**63):
+                raise ValueError(f"origin holds {name} of type {type(entry).__name__}")
+        if "function" not in value:
+            raise ValueError("origin does not say which function made it")
+        if not all(isinstance(version, str) for version in value.get("versions", {}).values()):
+            raise ValueError("origin holds versions that are no text")
+        for slot in ("model", "data"):
+            _check_source(slot, value.get("given", {}).get(slot))
         return cls(**value)
+
+
+def _check_source(slot: str, value: object) -> None:
+    """Refuse what does not say, as JSON, how a model or data set was loaded."""
+    if value is None:
+        return
+    source = value.get("source") if isinstance(value, dict) else None
+    if not isinstance(source, str) or "\0" in source:
+        raise ValueError(f"origin does not say where its {slot} was")

@@ -2,6 +2,7 @@
 
 from cutaway.data.atlas import Atlas, thumbnail_atlas
 from cutaway.data.batching import batches
+from cutaway.data.content import content_of
 from cutaway.data.dataset import Batch, Dataset, Samples, Skipped
 from cutaway.data.load import load_data
 
@@ -12,6 +13,7 @@ __all__ = [
     "Samples",
     "Skipped",
     "batches",
+    "content_of",
     "load_data",
     "thumbnail_atlas",
 ]

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cutaway.core import check
+from cutaway.data.content import digests_of_rows
 from cutaway.data.dataset import Inputs
 from cutaway.data.found import Found, ready
 from cutaway.data.tiles import visible
@@ -24,9 +26,14 @@ class ImageArray:
     images: NDArray[Any]
     kind = "image"
 
-    def inputs(self, rows: NDArray[np.int64]) -> Inputs:
-        """Tensor (k, c, h, w), float32."""
-        return as_images(self.images[rows])
+    def read(self, rows: NDArray[np.int64]) -> tuple[Inputs, tuple[bytes, ...]]:
+        """Tensor (k, c, h, w), float32, and digests of the images as they are stored."""
+        some = self.images[rows]
+        return as_images(some), digests_of_rows(some)
+
+    def digests(self, rows: NDArray[np.int64]) -> tuple[bytes, ...]:
+        """Digests of the images as they are stored."""
+        return digests_of_rows(self.images[rows])
 
     def show(self, row: int) -> NDArray[np.uint8]:
         """Picture of one image, uint8."""
@@ -40,10 +47,16 @@ class RowArray:
     values: NDArray[Any]
     kind = "array"
 
-    def inputs(self, rows: NDArray[np.int64]) -> Inputs:
-        """Tensor (k, d)."""
-        whole = self.values.dtype.kind in "iu"
-        return torch.from_numpy(self.values[rows].astype(np.int64 if whole else np.float32))
+    def read(self, rows: NDArray[np.int64]) -> tuple[Inputs, tuple[bytes, ...]]:
+        """Tensor (k, d), and digests of the rows as they are stored."""
+        some = self.values[rows]
+        whole = some.dtype.kind in "iu"
+        made = torch.from_numpy(some.astype(np.int64 if whole else np.float32))
+        return made, digests_of_rows(some)
+
+    def digests(self, rows: NDArray[np.int64]) -> tuple[bytes, ...]:
+        """Digests of the rows as they are stored."""
+        return digests_of_rows(self.values[rows])
 
     def show(self, row: int) -> str:
         """Numbers of one row."""
@@ -61,9 +74,16 @@ def as_images(values: NDArray[Any]) -> torch.Tensor:
 
 def plain_array(values: Any) -> NDArray[Any]:
     """Numpy view or copy of an array or tensor, on the processor."""
+    check.unmasked("source", values)
     if isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-        values = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+        try:
+            values = values.detach().cpu()
+            values = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+        except (TypeError, RuntimeError, NotImplementedError) as error:
+            raise TypeError(
+                f"source must be a dense tensor of numbers, got {values.dtype} in layout "
+                f"{values.layout} on {values.device}; use .to_dense() or convert it first"
+            ) from error
     return np.asarray(values)
 
 
@@ -100,6 +120,11 @@ def from_arrays(x: Any, y: Any = None) -> Found:
             "source must have shape (n, h, w) or (n, c, h, w) for images or (n, d) for rows of "
             f"numbers, got {values.shape}; reshape it first"
         )
+    if len(values) and not values.size:
+        raise ValueError(
+            f"source must hold some numbers a sample, got shape {values.shape}; check how it was "
+            "made"
+        )
     if values.ndim == 2:
         return Found("array", np.arange(len(values)), ready(RowArray(values)), y)
     _check_channels(values.shape)
@@ -118,10 +143,11 @@ def _levels(images: NDArray[Any]) -> NDArray[Any]:
     """Images with whole numbers as uint8; floats as they are, with a warning if in 0..255."""
     if images.dtype.kind == "f":
         some = images[:_LOOKED_AT]
-        if some.size and np.nanmin(some) >= 0 and np.nanmax(some) > 16:
+        some = some[np.isfinite(some)]
+        if some.size and some.min() >= 0 and some.max() > 16:
             warnings.warn(
                 "source must hold floats in [0, 1] or normalised ones, got values in "
-                f"0..{np.nanmax(some):.4g}; divide by 255 or pass uint8",
+                f"0..{some.max():.4g}; divide by 255 or pass uint8",
                 stacklevel=6,  # the line that called load_data
             )
         return images

@@ -1,10 +1,12 @@
 """Data in batches, in order."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from cutaway.core import Tick, check, silent
+from cutaway.data.content import contents, keep_content
 from cutaway.data.dataset import Batch, Dataset
 
 
@@ -27,7 +29,8 @@ def batches(
     Yields
     ------
     Batch
-        Ids, inputs and labels.
+        Ids, inputs, labels and content. A pass over all samples, from the first on, sets what
+        `Samples.content` returns.
 
     Raises
     ------
@@ -44,7 +47,14 @@ def _batches(data: Dataset, batch_size: int, start: int, tick: Tick) -> Iterator
     n = len(data)
     if start == n:
         tick(1.0, f"samples {n}/{n}")
+    digests: list[bytes] = []
     for first in range(start, n, batch_size):
         stop = min(first + batch_size, n)
-        yield data.batch(np.arange(first, stop))
+        batch = data.batch(np.arange(first, stop))
+        if batch.content is None:
+            batch = replace(batch, content=contents(batch))
+        digests += batch.content or ()
+        if start == 0 and stop == n:  # before the last batch is given: the caller may stop there
+            keep_content(data, digests)
+        yield batch
         tick(stop / n, f"samples {stop}/{n}")

@@ -5,13 +5,14 @@ sorting and filtering only rearrange those places, so an id always leads to its 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cutaway.core import Index, check
+from cutaway.core import Index, Tick, check, silent
+from cutaway.data.content import digest_of_content, keep_content, read_content
 from cutaway.data.tiles import fit_inside
 
 if TYPE_CHECKING:
@@ -33,11 +34,15 @@ class Batch:
         Images: float32 (n, c, h, w), in [0, 1] unless the source was normalised already.
     labels : tensor of shape (n,) or None
         Class indices, int64.
+    content : tuple of bytes, optional
+        Digest of what each sample held when it was read, 16 bytes; without the labels. None from
+        data sets of other libraries: `batches` then takes it from the inputs.
     """
 
     ids: NDArray[Any]
     inputs: Inputs
     labels: "torch.Tensor | None" = None
+    content: tuple[bytes, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -101,8 +106,11 @@ class Source(Protocol):
     def kind(self) -> str:
         """What a sample is: "image", "text" or "array"."""
 
-    def inputs(self, rows: NDArray[np.int64]) -> Inputs:
-        """Samples as a model takes them."""
+    def read(self, rows: NDArray[np.int64]) -> tuple[Inputs, tuple[bytes, ...]]:
+        """Samples as a model takes them, and the digest of each one as it was read."""
+
+    def digests(self, rows: NDArray[np.int64]) -> tuple[bytes, ...]:
+        """The same digests, without making the samples ready for a model."""
 
     def show(self, row: int) -> NDArray[np.uint8] | str:
         """What a person looks at: uint8 (h, w) or (h, w, 3) of an image, or a text.
@@ -144,6 +152,8 @@ class Samples:
     classes: tuple[str, ...] | None = None
     skipped: tuple[Skipped, ...] = ()
     given: Mapping[str, Any] | None = None
+    # Digests of the last complete read, at "read", and the digest of all of them, at "all".
+    _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
@@ -173,7 +183,7 @@ class Samples:
         Returns
         -------
         Batch
-            Ids, inputs and labels of these samples.
+            Ids, inputs, labels and content of these samples.
 
         Raises
         ------
@@ -188,7 +198,39 @@ class Samples:
                 f"positions must hold at least one place, got none ({self.name}); skip this batch"
             )
         labels = None if self.labels is None else torch.from_numpy(self.labels[places])
-        return Batch(self.index.ids[places], self.source.inputs(self.rows[places]), labels)
+        inputs, digests = self.source.read(self.rows[places])
+        return Batch(self.index.ids[places], inputs, labels, digests)
+
+    @property
+    def content(self) -> str:
+        """Digest of what the samples held at the last complete read: 16 hexadecimal digits.
+
+        A complete pass (`batches`, and with it every lens) sets it for nothing; if there was none,
+        all samples are read once. It changes with any sample, id, the order and the way of reading
+        (`size`), not with the labels.
+        """
+        known: str | None = self._known.get("all")
+        return self.read_content() if known is None else known
+
+    def read_content(self, *, progress: Tick = silent) -> str:
+        """As `content`, always read anew: what the samples hold now.
+
+        Parameters
+        ----------
+        progress : Tick
+            Called with the fraction of the samples that were read.
+        """
+        return read_content(self, progress=progress)
+
+    def digests(self, positions: ArrayLike) -> tuple[bytes, ...]:
+        """Digest of what some samples hold now, 16 bytes each; files are read but not decoded."""
+        return self.source.digests(self.rows[self._places(positions)])
+
+    def _keep(self, digests: tuple[bytes, ...]) -> str:
+        """Remember what a complete read found."""
+        whole = digest_of_content(self.index, digests)
+        self._known.update({"read": digests, "all": whole})
+        return whole
 
     def take(self, positions: ArrayLike) -> "Samples":
         """Data set of the samples at some places, in that order; they keep their ids.
@@ -204,13 +246,17 @@ class Samples:
             If a place lies outside the data, or comes twice.
         """
         places = self._places(positions)
-        return replace(
+        part = replace(
             self,
             index=self.index.take(places),
             rows=self.rows[places],
             labels=None if self.labels is None else self.labels[places],
             given=None,
         )
+        read = self._known.get("read")
+        if read is not None:  # what was read of the whole was read of its part
+            keep_content(part, [read[place] for place in places.tolist()])
+        return part
 
     def thumbnail(self, sample_id: int | str, *, size: int | None = 28) -> NDArray[np.uint8]:
         """Small picture of one sample, found by its id.

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from cutaway.core import check
+from cutaway.core._io import MAX_PIXELS
 from cutaway.data.found import Found
-from cutaway.data.pictures import Size, opened, tried
+from cutaway.data.pictures import Files, Size, tried
 
 _ENDINGS = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm"}
@@ -12,7 +13,13 @@ _ENDINGS = frozenset(
 _SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
 
 
-def from_folder(folder: Path, *, split: str | None = None, size: Size | None = None) -> Found:
+def from_folder(
+    folder: Path,
+    *,
+    split: str | None = None,
+    size: Size | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Found:
     """Images below a folder; each class has a folder of its own, or there are no folders.
 
     Parameters
@@ -23,6 +30,8 @@ def from_folder(folder: Path, *, split: str | None = None, size: Size | None = N
         Name of a sub-folder ("train", "test") that holds the class folders.
     size : tuple of int, optional
         Height and width that every picture is brought to.
+    max_pixels : int
+        The most that a picture may declare; a larger one is skipped.
 
     Returns
     -------
@@ -63,7 +72,7 @@ def from_folder(folder: Path, *, split: str | None = None, size: Size | None = N
     return Found(
         name,
         ids,
-        lambda rows, drawn: tried(lambda row: opened(paths[row]), rows, drawn, size),
+        lambda rows, drawn: tried(Files(paths, max_pixels), rows, drawn, size),
         labels,
         classes,
     )

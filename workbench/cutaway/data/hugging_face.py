@@ -4,16 +4,22 @@ Recognised by what they offer (``column_names``, ``features``, rows by place), s
 ``datasets`` is not needed to read this file.
 """
 
+import io
 from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from numpy.typing import NDArray
+from PIL import Image
 
 from cutaway.core import check
+from cutaway.core._io import MAX_PIXELS
+from cutaway.data.content import digest_of_bytes, digest_of_picture
 from cutaway.data.found import Finish, Found
 from cutaway.data.labels import are_classes
-from cutaway.data.pictures import Size, tried
+from cutaway.data.pictures import Files, Size, decoded, tried
 from cutaway.data.texts import chosen, tried_texts
 
 
@@ -24,6 +30,7 @@ def from_hugging_face(
     text_column: str | None = None,
     label_column: str | None = None,
     size: Size | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Found:
     """Data of a Hugging Face ``Dataset``, or of one split of a ``DatasetDict``.
 
@@ -41,6 +48,8 @@ def from_hugging_face(
         if it holds a class for every row.
     size : tuple of int, optional
         Height and width that pictures are brought to.
+    max_pixels : int
+        The most that a picture may declare; a larger one is skipped.
 
     Returns
     -------
@@ -71,7 +80,7 @@ def from_hugging_face(
     images = [one for one in columns if type(features[one]).__name__ == "Image"]
     if images and text_column is None:
         labels_in = _labels_in(columns, label_column)
-        finish = _pictures_of(plain, _one_image(images), size)
+        finish = _pictures_of(plain, _one_image(images), size, max_pixels)
     else:
         strings = [one for one in columns if _is_string(features[one])]
         texts_in, labels_in = chosen(columns, strings, text_column, label_column)
@@ -80,14 +89,65 @@ def from_hugging_face(
     return Found(name, np.arange(len(plain)), finish, labels, classes)
 
 
-def _pictures_of(table: Any, column: str, size: Size | None) -> Finish:
-    only = _column(table, column)
-
-    def read(row: int) -> Image.Image:
-        return _picture(only[row][column])
-
+def _pictures_of(table: Any, column: str, size: Size | None, max_pixels: int) -> Finish:
+    reader = _Pictures(_undecoded(_column(table, column), column), column, max_pixels)
     # One thread: a data set's reader is not made to be shared.
-    return lambda rows, ids: tried(read, rows, ids, size, threads=1)
+    return lambda rows, ids: tried(reader, rows, ids, size, threads=1)
+
+
+def _undecoded(table: Any, column: str) -> Any:
+    """Table that gives the bytes of its pictures, where it can: no other library decodes them."""
+    feature = table.features[column]
+    if not hasattr(table, "cast_column") or not is_dataclass(feature):
+        return table
+    return table.cast_column(column, replace(feature, decode=False))  # type: ignore[type-var]
+
+
+@dataclass(frozen=True, eq=False)
+class _Pictures:
+    """Pictures of a column: bytes or a path, or pictures that the table decoded itself."""
+
+    table: Any
+    column: str
+    max_pixels: int
+
+    def picture(
+        self, row: int, size: Size | None, *, grey: bool | None, seed: int
+    ) -> tuple[NDArray[np.uint8], bool, bytes]:
+        """Pixels, whether they are grey, and the digest of the file's bytes or of the pixels."""
+        value = self._value(row)
+        if isinstance(value, Image.Image):
+            array, is_grey = decoded(value, size, grey=grey, max_pixels=self.max_pixels)
+            return array, is_grey, digest_of_bytes(digest_of_picture(value), seed)
+        if isinstance(value, Path):
+            return Files([value], self.max_pixels).picture(0, size, grey=grey, seed=seed)
+        array, is_grey = decoded(io.BytesIO(value), size, grey=grey, max_pixels=self.max_pixels)
+        return array, is_grey, digest_of_bytes(value, seed)
+
+    def digest(self, row: int, seed: int) -> bytes:
+        """Digest of the file's bytes, or of the pixels."""
+        value = self._value(row)
+        if isinstance(value, Image.Image):
+            return digest_of_bytes(digest_of_picture(value), seed)
+        if isinstance(value, Path):
+            return Files([value]).digest(0, seed)
+        return digest_of_bytes(value, seed)
+
+    def name(self, row: int) -> str:
+        """Row and column."""
+        return f"row {row} of column {self.column!r}"
+
+    def _value(self, row: int) -> Image.Image | Path | bytes:
+        value = self.table[row][self.column]
+        if isinstance(value, Mapping):
+            if value.get("bytes") is not None:
+                return bytes(value["bytes"])
+            value = value.get("path")
+            if isinstance(value, str):
+                return Path(value)
+        if not isinstance(value, Image.Image):
+            raise TypeError(f"no picture but {type(value).__name__}")
+        return value
 
 
 def _texts_of(table: Any, column: str) -> Finish:
@@ -152,10 +212,3 @@ def _labels(
 
 def _is_string(feature: Any) -> bool:
     return str(getattr(feature, "dtype", "")) in ("string", "large_string", "string_view")
-
-
-def _picture(value: Any) -> Image.Image:
-    if not isinstance(value, Image.Image):
-        raise TypeError(f"no picture but {type(value).__name__}")
-    value.load()
-    return ImageOps.exif_transpose(value)

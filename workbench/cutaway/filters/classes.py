@@ -32,6 +32,32 @@ def site_cells(small: Array, units: int) -> NDArray[np.float32]:
     return pooled(small, side).reshape(len(small), -1).astype(np.float32)
 
 
+def joined_cells(
+    groups: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]],
+) -> NDArray[np.float32]:
+    """Cells of all units of a site side by side, in one unit.
+
+    Parameters
+    ----------
+    groups : sequence of (ndarray of shape (n, q), ndarray of shape (units,))
+        Cells of some units, and the powers of two that these were divided by.
+
+    Returns
+    -------
+    ndarray of shape (n, all q)
+        Divided by the largest of these powers: of a site that float32 could not hold, too.
+    """
+    cells = np.concatenate([some for some, _ in groups], axis=1)
+    exponents = np.concatenate(
+        [np.repeat(powers, some.shape[1] // len(powers)) for some, powers in groups]
+    )
+    if not exponents.any():
+        return cells
+    alive = np.nan_to_num(cells, nan=0.0, posinf=0.0, neginf=0.0).any(axis=0)
+    top = int(exponents[alive].max(initial=np.iinfo(np.int64).min)) if alive.any() else 0
+    return np.asarray(np.ldexp(cells, np.maximum(exponents - top, -1000).astype(np.int32)))
+
+
 def fitting_classes(
     sites: Sequence[NDArray[np.float32]],
     labels: NDArray[np.int64],
@@ -44,6 +70,7 @@ def fitting_classes(
     ----------
     sites : sequence of ndarray of shape (n, q)
         Cells of all units of a site (see `site_cells`); values that are not finite count as mean.
+        A sample without any finite value is left out.
     labels : ndarray of shape (n,)
         Classes.
     seed : int
@@ -55,9 +82,9 @@ def fitting_classes(
     -------
     margin : ndarray of shape (n,)
         Best score of another class less the score of the own, summed over sites: about -1 a site
-        for a label that fits, positive for one that does not.
+        for a label that fits, positive for one that does not; NaN for a sample that is left out.
     best : ndarray of shape (n,)
-        Class of the largest score.
+        Class of the largest score; -1 for a sample that is left out.
 
     Notes
     -----
@@ -73,6 +100,13 @@ def fitting_classes(
     .. [1] Williams and Seeger, "Using the Nyström method to speed up kernel machines", NIPS 2000.
     .. [2] Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2009, 7.10.
     """
+    seen = np.any([np.isfinite(cells).any(axis=1) for cells in sites], axis=0)
+    if not seen.all():
+        margin, best = np.full(len(labels), np.nan), np.full(len(labels), -1)
+        if seen.any():
+            some = [cells[seen] for cells in sites]
+            margin[seen], best[seen] = fitting_classes(some, labels[seen], seed, tick)
+        return margin, best
     classes, own = np.unique(labels, return_inverse=True)
     target = (labels[:, None] == classes).astype(np.float64)
     target -= target.mean(axis=0)
@@ -109,7 +143,10 @@ def left_out(features: Array, target: Array) -> Array:
 
 def label_tails(margin: Array) -> Array:
     """-log10 p of margins: how rare so bad a fit is, by the exponential tail of the bulk."""
-    return upper_tail(margin, to=_TO)
+    tails, known = np.full(len(margin), np.nan), np.isfinite(margin)
+    if known.any():
+        tails[known] = upper_tail(margin[known], to=_TO)
+    return tails
 
 
 def class_purity(screen: "FilterScreen", labels: ArrayLike) -> pd.DataFrame:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutaway.core import check
+from cutaway.core.scale import size_exponents
 
 _RANK = 1e-10  # a direction counts while its variance exceeds this fraction of λ₁
-_FLAT = 1e-12  # total variance at or below this, relative to 1 + |mean|², is none
+_FLAT = 1e-12  # total variance at or below this, relative to |mean|², is none
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,8 @@ def prepare(
     Notes
     -----
     The GMM screen reduces every filter's maps by PCA [1]_, to two coordinates for its drawing;
-    four see weaker outliers. One factor scales all coordinates, so the shape stays.
+    four see weaker outliers. One factor scales all coordinates, so the shape stays, and a filter's
+    maps times any factor give the same coordinates and status.
 
     References
     ----------
@@ -96,7 +98,9 @@ def prepare(
        arXiv:2412.10457, 2024.
     """
     check.whole("n_dims", n_dims, 1, 64)
-    pixels = pooled(maps, pool)
+    given = np.asarray(maps)
+    exponents = size_exponents(given, 1) if given.ndim > 1 else np.zeros(0, np.int64)
+    pixels = pooled(scaled(given, exponents), pool)
     n, filters = pixels.shape[:2]
     axes = shared_axes(scatter(pixels)) if shared is True else None
     if isinstance(shared, np.ndarray):
@@ -113,6 +117,13 @@ def prepare(
             if not kept[f].all():
                 status[f] = "nonfinite_dropped"
     return Coordinates(values, status, explained, np.ascontiguousarray(kept))
+
+
+def scaled(maps: NDArray[Any], exponents: NDArray[np.int64]) -> NDArray[Any]:
+    """Maps (n, filters, ...) divided by a power of two a filter: no digit changes."""
+    if not exponents.any():
+        return maps
+    return np.asarray(np.ldexp(maps, -exponents.reshape(-1, *(1,) * (maps.ndim - 2))))
 
 
 def scatter(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -133,9 +144,10 @@ def scatter(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         known = rows[np.isfinite(rows).all(axis=1)]
         if len(known) < 2:
             continue
-        centred = known - known.mean(axis=0)
+        mean = known.mean(axis=0)
+        centred = known - mean
         own = centred.T @ centred
-        if np.trace(own) > _FLAT * len(known) * (1.0 + float(known.mean(axis=0) @ known.mean(0))):
+        if np.trace(own) > _FLAT * len(known) * float(mean @ mean):
             total += own / np.trace(own)
     return total
 
@@ -201,7 +213,7 @@ def _reduce(
     mean = rows.mean(axis=0)
     centred = rows - mean
     total = float(np.mean(centred**2, axis=0).sum())
-    if total <= _FLAT * (1.0 + float(mean @ mean)):
+    if total <= _FLAT * float(mean @ mean):
         return None, "dead" if not rows.any() else "constant", float("nan")
     if axes is not None:
         return _along(centred, axes, n_dims)

@@ -1,5 +1,6 @@
 """The result of a screen: a table of filters, a table of samples, and the links between them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -32,13 +33,15 @@ class FilterScreen(Result):
         in the coordinates; ``converged`` of the chosen mixture; ``at_limit`` whether k is the most
         that was tried, so that more might fit better; ``shape`` of the tail (1 Gaussian, 0 a power
         law); ``stability`` share of its links that random halves of the samples find again, for
-        flagged filters; ``purity`` share of the commonest class among its hits, given labels.
+        flagged filters; ``purity`` share of the commonest class among its hits, given labels;
+        ``n_nonfinite`` samples that are left out because their map holds NaN or infinity.
     samples : DataFrame
         A line a sample: ``id``, ``score`` -log10 of the combined p without a floor (for ranking),
         ``p``, ``hits`` (filters in which the sample's p is below 0.01 / n), ``side`` "far" or
         "near" of the centre for samples of p < 0.01 (a faint picture is near in all filters), ""
         for others. Given labels, p says how rarely a label fits its maps so badly, and ``fits`` is
-        the class that fits best.
+        the class that fits best. ``n_nonfinite`` filters that leave the sample out; one that all
+        leave out has no score and no p, and fits no class (-1).
     links : DataFrame
         A line a hit of a flagged filter, filters in order and each one's farthest sample first:
         ``site``, ``unit``, ``id``, ``tail``, ``responsibility`` of all minor components.
@@ -69,6 +72,30 @@ class FilterScreen(Result):
     covariances: Array
 
     schema: ClassVar[int] = 1
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        "filters": "filters",
+        "samples": "n",
+        "coordinates": "filters n d",
+        "assignments": "filters n",
+        "tails": "filters n",
+        "responsibility": "filters n ...",
+        "bics": "filters k",
+        **dict.fromkeys(("weights", "means", "covariances"), "filters ..."),
+    }
+    _columns: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "filters": {
+            "site": "U",
+            "unit": "i",
+            "status": "U",
+            "k": "i",
+            "score": "f",
+            "tail": "f",
+            "flag": "U",
+        },
+        "samples": {"id": "iU", "score": "f", "p": "f", "hits": "i", "side": "U"},
+        "links": {"site": "U", "unit": "i", "id": "iU", "tail": "f"},
+    }
 
     def place(self, site: str, unit: int) -> int:
         """Line of a filter in `filters` and in the arrays.
@@ -108,10 +135,16 @@ class FilterScreen(Result):
         flags = self.filters["flag"].to_numpy().astype(str)
         return (
             f"FilterScreen({len(flags)} filters, {int((flags == 'certain').sum())} certain, "
-            f"{int((flags == 'likely').sum())} likely; {len(self.rows)} samples; "
+            f"{int((flags == 'likely').sum())} likely; {len(self.rows)} samples{self._lost()}; "
             f"{self.origin.caption()})"
         )
 
-    def _repr_html_(self) -> str:
-        top = self.filters.sort_values("score", ascending=False).head(5)
-        return f"<div><p>{self!r}</p>{top.to_html(index=False, border=0)}</div>"
+    def _preview(self) -> pd.DataFrame:
+        return self.filters.sort_values("score", ascending=False).head(5).set_index("site")
+
+    def _lost(self) -> str:
+        """How many filters leave samples out, in words; empty if none does."""
+        if "n_nonfinite" not in self.filters:  # saved before they were counted
+            return ""
+        count = int((self.filters["n_nonfinite"].to_numpy() > 0).sum())
+        return f", {count} filters with NaN or infinity in some" if count else ""

@@ -17,12 +17,13 @@ from cutaway.filters.starts import FAR_FRACTIONS, draws, farthest
 COVARIANCES = ("full", "tied", "diag", "spherical")
 Block: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]  # filters, their used dimensions
 N_RANDOM = 10  # k-means++ starts, beside those made for outliers
+_LARGEST = 1e150
 _BLOCK_BYTES = 3e6  # a block's working set: stays in the second-level cache
 
 
 @dataclass(frozen=True, eq=False)
 class Mixtures:
-    """One Gaussian mixture a filter; NaN where a filter has no finite sample.
+    """One Gaussian mixture a filter; NaN where a filter has no more finite samples than components.
 
     Parameters
     ----------
@@ -88,7 +89,9 @@ def fit_mixtures(
     Parameters
     ----------
     x : array_like of shape (filters, n, d)
-        Coordinates. Rows with a NaN are dropped, and so are dimensions that are NaN in all rows.
+        Coordinates, of sizes up to 1e150. Rows with NaN or infinity are dropped (their
+        responsibilities are NaN), and so are dimensions that are NaN in all rows. Masked entries
+        count as NaN.
     k : int
         Components, 1 to n - 1.
     covariance : {"full", "tied", "diag", "spherical"}
@@ -129,7 +132,8 @@ def fit_mixtures(
 
     Notes
     -----
-    EM [1]_ in float64; given the same start, the numbers are scikit-learn's. An iteration costs
+    Not free of scale: `reg` is a variance, so that ``x`` times f needs `reg` times f². EM [1]_ in
+    float64; given the same start, the numbers are scikit-learn's. An iteration costs
     about 4 n k (1 + d + d (d + 1) / 2) flops a filter and n k exponentials.
 
     References
@@ -137,12 +141,10 @@ def fit_mixtures(
     .. [1] Dempster, Laird and Rubin, "Maximum likelihood from incomplete data via the EM
        algorithm", J. R. Stat. Soc. B 39, 1977.
     """
-    points = np.asarray(x)
-    if points.dtype.kind != "f":
-        points = points.astype(np.float64)
-    check.n_dims("x", points, 3, "filters, samples, dimensions")
+    points = _points(x)
     settings = Settings(covariance, reg, tol, max_iter)
     _check(points, k, settings)
+    points = _without_sparse(points, k)
     uniform = draws(N_RANDOM, k, seed)
     first = None if start is None else np.asarray(start)
     if first is not None:
@@ -212,6 +214,51 @@ def best_fit(
 ) -> Fit:
     """Fit of the best start of every filter; `far` and `uniform` as `starts` makes them."""
     return engine.best_fit(samples, far, uniform, settings).by_falling_weight()
+
+
+def _points(x: ArrayLike) -> NDArray[np.floating[Any]]:
+    """Coordinates (filters, n, d) of anything array-like, without a mask and checked."""
+    try:
+        if isinstance(x, np.ma.MaskedArray):
+            x = np.where(np.ma.getmaskarray(x), np.nan, x.data.astype(np.float64))
+        points = np.asarray(x)
+    except (TypeError, ValueError) as error:  # lists of unequal length, say
+        raise TypeError(
+            f"x must be an array of real numbers (filters, n, d), got {type(x).__name__} "
+            f"({error}); convert it first"
+        ) from error
+    if points.dtype.kind not in "fiub":
+        raise TypeError(
+            f"x must be an array of real numbers (filters, n, d), got {type(x).__name__} of dtype "
+            f"{points.dtype}; convert it first"
+        )
+    points = points if points.dtype.kind == "f" else points.astype(np.float64)
+    check.n_dims("x", points, 3, "filters, samples, dimensions")
+    if 0 in points.shape:
+        raise ValueError(
+            f"x must hold at least one filter, sample and dimension, got shape {points.shape}; "
+            "leave empty ones out"
+        )
+    with np.errstate(invalid="ignore"):
+        largest = max(float(points.max()), -float(points.min()))
+    if not np.isfinite(largest):
+        largest = float(np.abs(points[np.isfinite(points)]).max(initial=0.0))
+    if largest > _LARGEST:
+        raise ValueError(
+            f"x must lie within ±{_LARGEST:g}, whose square is a number, got {largest:.3g}; divide "
+            "it by a power of ten"
+        )
+    return points
+
+
+def _without_sparse(x: NDArray[np.floating[Any]], k: int) -> NDArray[np.floating[Any]]:
+    """Coordinates, all NaN in filters that have no more finite rows than components."""
+    finite = np.isfinite(x)
+    if finite.all():
+        return x
+    unused = ~finite.any(axis=1, keepdims=True)
+    sparse = (finite | unused).all(axis=2).sum(axis=1) <= k
+    return np.where(sparse[:, None, None], np.nan, x) if sparse.any() else x
 
 
 def _check(x: NDArray[np.floating[Any]], k: int, settings: Settings) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutaway.core import Index, Origin, Tick, part, silent
-from cutaway.filters.coordinates import pooled
+from cutaway.core.scale import size_exponents
+from cutaway.filters.coordinates import pooled, scaled
 
 Array: TypeAlias = NDArray[np.float64]
 PIXELS = 64  # a larger map is averaged before it is described
@@ -61,6 +62,8 @@ class Group:
         The maps, averaged to at most 64 pixels, for the coordinates.
     rows : ndarray of shape (n, units, p)
         What describes a map for its distance from the bulk (see `described`).
+    exponents : ndarray of shape (units,)
+        Powers of two that each unit's maps were divided by (see `cutaway.core.scale`).
     span : (float, float)
         Fractions of all units that lie before the group and up to its end.
     """
@@ -70,6 +73,7 @@ class Group:
     units: NDArray[np.int64]
     small: Array
     rows: Array
+    exponents: NDArray[np.int64]
     span: tuple[float, float]
 
 
@@ -91,7 +95,7 @@ def groups(acts: Maps, tick: Tick = silent) -> Iterator[Group]:
 
 def read(
     acts: Maps, site: str, units: NDArray[np.int64], tick: Tick = silent
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, NDArray[np.int64]]:
     """Small maps and describing rows of some consecutive units of a site.
 
     Parameters
@@ -107,25 +111,26 @@ def read(
 
     Returns
     -------
-    small, rows
+    small, rows, exponents
         As in `Group`.
     """
     # Not acts.units: flat positions would be averaged along rows, not in squares.
     maps = np.moveaxis(acts[site], acts.unit_axis(site), 1)[:, units[0] : units[-1] + 1]
+    exponents = size_exponents(maps, 1)
     n, pixels = len(maps), int(np.prod(maps.shape[2:]))
     each = max(1, int(_BLOCK_BYTES / (8.0 * max(pixels * len(units), 1))))
     if pixels <= PIXELS:
-        small = np.asarray(maps, dtype=np.float64)
-        return small, described(small)
+        small = np.asarray(scaled(maps, exponents), dtype=np.float64)
+        return small, described(small), exponents
     small_blocks, coarse, energy = [], [], []
     for first in range(0, n, each):
         tick(first / n, f"reading {site}")
-        block = np.asarray(maps[first : first + each], dtype=np.float64)
+        block = np.asarray(scaled(maps[first : first + each], exponents), dtype=np.float64)
         small_blocks.append(pooled(block, 8))
         coarse.append(pooled(block, 4))
         energy.append(energies(block))
     rows = with_energies(np.concatenate(coarse), np.concatenate(energy))
-    return np.concatenate(small_blocks), rows
+    return np.concatenate(small_blocks), rows, exponents
 
 
 def described(maps: Array) -> Array:

@@ -89,7 +89,8 @@ def screen_filters(
     Returns
     -------
     FilterScreen
-        Filters that cannot be fitted carry a status and no numbers.
+        Filters that cannot be fitted carry a status and no numbers. Maps with NaN or infinity are
+        left out of their filter, and counted in both tables.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def screen_filters(
     site. The flag: two samples with p < 0.01 / n make a filter "likely", and "certain" if a
     power-law tail agrees. Samples are ranked by the profile of their distances over the filters of
     each site (weight 0.95) and by single filters. Without `labels` the screen is blind to wrong
-    labels.
+    labels. A filter's maps times any factor give the same tails, ranks and flags.
 
     References
     ----------
@@ -127,10 +128,12 @@ def screen_filters(
     mixtures = _mixtures(seen.coordinates, search | {"seed": seed}, part(tick, 0.4, 0.85))
     ranked = _rank(seen, part(tick, 0.85, 0.92))
     table = _mark(seen.table, mixtures, ranked, k_max)
+    table["n_nonfinite"] = (~seen.kept).sum(axis=1)
     table["stability"] = _stability(
         acts, seen, ranked, table, labels=given, seed=seed, tick=part(tick, 0.92, 0.96)
     )
     samples = _samples(acts, seen, ranked, labels=given, seed=seed, tick=part(tick, 0.96, 1.0))
+    samples["n_nonfinite"] = (~seen.kept).sum(axis=0)
     parameters = options | {"labels": None if given is None else digest.of_arrays({"": given})}
     origin = replace(
         acts.origin, function="screen_filters", parameters=parameters, seed=seed,
@@ -159,6 +162,19 @@ def _check_maps(acts: object) -> None:
         )
     if not acts.sites:
         raise ValueError("acts must hold at least one site, got none; capture a site first")
+    if not len(acts.rows):
+        raise ValueError("acts must hold at least one sample, got none; capture more data")
+    for site in acts.sites:
+        array = acts[site]
+        if array.ndim < 2 or 0 in array.shape:
+            raise ValueError(
+                f"site {site!r} must hold maps of one unit or more, got shape {array.shape}; "
+                "capture other sites"
+            )
+        if array.dtype.kind not in "fiub":
+            raise TypeError(
+                f"site {site!r} must hold real numbers, got dtype {array.dtype}; convert it first"
+            )
 
 
 def _check(n_dims: int, k_max: int, criterion: str, covariance: str, tau: float) -> None:
@@ -197,7 +213,7 @@ def _read(
 ) -> _Read:
     """Status, coordinates and distances of all filters, a group of maps at a time."""
     lines, numbers, values, kept, squared, ranks = [], [], [], [], [], []
-    cells: list[list[NDArray[np.float32]]] = [[] for _ in acts.sites]
+    cells: list[list[tuple[NDArray[np.float32], NDArray[np.int64]]]] = [[] for _ in acts.sites]
     for one in reading.groups(acts, tick):
         reduced = prepare(one.small, n_dims=n_dims, shared=axes[one.number] if axes else False)
         heard = part(tick, (one.span[0] + one.span[1]) / 2, one.span[1])
@@ -211,14 +227,14 @@ def _read(
                                    "explained": reduced.explained}))  # fmt: skip
         if labels is not None:
             units = acts[one.site].shape[acts.unit_axis(one.site)]
-            cells[one.number].append(classes.site_cells(one.small, units))
+            cells[one.number].append((classes.site_cells(one.small, units), one.exponents))
     return _Read(
         pd.concat(lines, ignore_index=True),
         np.concatenate(numbers),
         np.concatenate(values),
         np.concatenate(kept),
         tails.Distances(np.concatenate(squared), np.concatenate(ranks)),
-        [np.concatenate(one, axis=1) for one in cells if one],
+        [classes.joined_cells(some) for some in cells if some],
     )
 
 
@@ -303,7 +319,7 @@ def _stability(
     for i, f in enumerate(flagged):
         at = np.flatnonzero(seen.kept[f])
         site, unit = str(table["site"].iloc[f]), table["unit"].to_numpy()[[f]]
-        _, rows = reading.read(acts, site, unit)
+        _, rows, _ = reading.read(acts, site, unit)
         halves = stability.half_samples(len(at), seed)
         found[f] = stability.found_again(
             rows[at, 0], ranked.gain[f, at], hits[f, at], shape=float(ranked.shape[f]),

@@ -10,6 +10,7 @@ from cutaway.merging.rules import RULES
 from cutaway.model.errors import UnsupportedModel
 from cutaway.model.model import Model
 
+_LEAST = 1e-150
 ORDERS = ("round_robin", "layerwise")
 
 
@@ -42,12 +43,20 @@ def check_options(
 
 
 def finite(module: nn.Module) -> None:
-    """Raise if a weight is NaN or infinite."""
+    """Raise if a weight is NaN or infinite, or its square is beyond float64."""
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+        if not tensor.is_floating_point() or not tensor.numel():
+            continue
+        largest = float(tensor.detach().abs().max())  # NaN if any is
+        if not largest < float("inf"):
             raise ValueError(
                 f"weights must be finite, got NaN or infinity in {name!r}; "
                 "train again or load another checkpoint"
+            )
+        if largest and not _LEAST <= largest <= 1 / _LEAST:
+            raise ValueError(
+                f"weights must have sizes of {_LEAST:g} to {1 / _LEAST:g}, whose squares are "
+                f"numbers, got at most {largest:.3g} in {name!r}; scale the layer"
             )
 
 

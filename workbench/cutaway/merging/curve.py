@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -80,6 +80,15 @@ class ComplexityCurve(Result):
     clusters: list[dict[str, list[list[int]]]]
     rule: str
     refused: list[dict[str, Any]]
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("betas", "kept_parameters", "kept_macs", "score", "clusters"), "betas"),
+        **dict.fromkeys(
+            ("size", "closest", "farthest", "baseline_closest", "baseline_farthest"), "n"
+        ),
+        "features_left": "betas n",
+        "baseline_left": "betas n",
+    }
 
     def at(self, beta: float) -> int:
         """Place of the beta of the curve that is nearest to one.
@@ -271,7 +280,10 @@ def _score(metric: Score, model: Model) -> Callable[[nn.Module], float]:
     metrics.filled(data)
 
     def score(module: nn.Module) -> float:
-        merged = Model(module, model.name, kind=model.kind, tokenizer=model.tokenizer)
+        merged = Model(
+            module, model.name, kind=model.kind, tokenizer=model.tokenizer,
+            special_tokens=model.special_tokens,
+        )  # fmt: skip
         return float(np.mean(metrics.evaluate(merged, data, name)))
 
     return score

@@ -3,9 +3,10 @@
 import copy
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,8 @@ class FeatureGroups(Result):
     size: NDArray[np.int64]
     groups: list[dict[str, Any]]
     refused: list[dict[str, Any]]
+
+    _shapes: ClassVar[Mapping[str, str]] = {"size": "n", "groups": "n"}
 
     def to_frame(self) -> pd.DataFrame:
         """One line a group: its size, and how many tensors make and read its features."""

@@ -89,6 +89,10 @@ def merge_features(
     what the units contribute and gives each batch norm the variance that the average has (see
     `cutaway.merging.repair`); batch norms stay, and can be calibrated again on data.
 
+    Distances count in units of the largest of their group, so that all weights and biases times one
+    factor merge alike. Not so with ``exact_scale``, which hands each feature's size on to the next
+    layer's weights but not to its biases; and where batch norms are, their eps keeps its size.
+
     References
     ----------
     Chen, Zhou, Yan, "Going beyond neural network feature similarity: the network feature complexity

@@ -1,9 +1,9 @@
 """Measures beside feature complexity: effective rank, intrinsic dimension, similarity of layers."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from cutaway.core import Index, Origin, Result, Tick, check, part, silent
+from cutaway.core.scale import size_exponent
 from cutaway.model.activations import Activations
 
 Array = NDArray[np.float64]
 
 _KEPT = 0.9  # of the ratios: the usual part (the largest tenth is discarded)
 _AT_ONCE = 2**22  # values read at a time
+_ROUNDINGS = 2.0  # a unit whose values lie so many roundings apart is constant
 _FEWEST = 4  # samples: the unbiased CKA needs so many
 
 
@@ -52,6 +54,13 @@ class LayerMeasures(Result):
     cka: Array
     samples: int
 
+    _shapes: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("units", "effective_rank", "participation", "two_nn", "two_nn_low", "two_nn_high"), "n"
+        ),
+        "cka": "n n",
+    }
+
     def to_frame(self) -> pd.DataFrame:
         """One line a site; its similarities in columns ``cka SITE``."""
         frame = super().to_frame()
@@ -81,9 +90,11 @@ def layer_measures(acts: Activations, *, samples: int = 1000, tick: Tick = silen
 
     Notes
     -----
-    Ranks treat every position of a map as a sample of its units, so that they compare with
-    features left. TwoNN and CKA take a sample whole, as a row of units times positions; of texts,
-    the mean over its tokens, as their lengths differ. Values are read in blocks of samples.
+    Every measure is free of scale: a site's values times any factor give the same numbers. Ranks
+    are NaN for a site that is constant but for rounding. Ranks treat every position of a map as a
+    sample of its units, so that they compare with features left. TwoNN and CKA take a sample whole,
+    as a row of units times positions; of texts, the mean over its tokens, as their lengths differ.
+    Values are read in blocks of samples.
 
     The interval of TwoNN takes the ratios as independent: with the total S of the k kept log
     ratios (the others censored at the largest), 2 d S is chi-squared with 2 k degrees of freedom.
@@ -150,10 +161,12 @@ def _blocks(acts: Activations, site: str, tick: Tick) -> Iterator[tuple[slice, A
     """Some samples at a time, as float64 (samples, units, positions)."""
     seen = acts.units(site)
     size = max(1, _AT_ONCE // max(1, seen[0].size))
+    exponent = size_exponent(seen, size)
     for place in range(0, len(seen), size):
         tick(place / len(seen), f"measures: {site}, {place}/{len(seen)} samples")
         rows = slice(place, place + size)
-        yield rows, np.asarray(seen[rows], dtype=np.float64)
+        block = np.asarray(seen[rows], dtype=np.float64)
+        yield rows, np.ldexp(block, -exponent) if exponent else block
 
 
 def _counted(acts: Activations, site: str, rows: slice) -> NDArray[np.bool_] | None:
@@ -165,7 +178,7 @@ def _counted(acts: Activations, site: str, rows: slice) -> NDArray[np.bool_] | N
 
 
 def _covariance(acts: Activations, site: str, tick: Tick) -> Array:
-    """Covariance of the units over samples and positions, in one pass.
+    """Covariance of the units over samples and positions, in one pass; 0 where only rounding is.
 
     Notes
     -----
@@ -174,17 +187,26 @@ def _covariance(acts: Activations, site: str, tick: Tick) -> Array:
     """
     units = acts.units(site).shape[1]
     count, mean, scatter = 0, np.zeros(units), np.zeros((units, units))
+    first, low, high = np.zeros(0), np.full(units, np.inf), np.full(units, -np.inf)
     for rows, block in _blocks(acts, site, tick):
         values = block.transpose(0, 2, 1).reshape(-1, units)
         mask = _counted(acts, site, rows)
         values = values if mask is None else values[mask.ravel()]
         if len(values) == 0:
             continue
+        low, high = np.minimum(low, values.min(axis=0)), np.maximum(high, values.max(axis=0))
+        # From the first row on: the error of a mean of 0.3 is no variance.
+        first = values[0].copy() if not len(first) else first
+        values = values - first
         own = values.mean(axis=0)
         apart, both = own - mean, count + len(values)
-        values = values - own
+        values -= own
         scatter += values.T @ values + np.outer(apart, apart) * (count * len(values) / both)
         mean, count = mean + apart * (len(values) / both), both
+    kind = acts[site].dtype if acts[site].dtype.kind == "f" else np.dtype(np.float64)
+    rounding = _ROUNDINGS * float(np.finfo(kind).eps) * np.maximum(-low, high)
+    if not (high - low > rounding).any():
+        return np.zeros_like(scatter)
     return scatter / max(count, 1)
 
 

@@ -1,8 +1,9 @@
 """The result of merging features: how many features of a network are really different."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ class Merge(Result):
         after; NaN where they cannot be counted.
     output_change, output_size : float
         Largest change of an output number on the example, and largest output number before, both in
-        float64.
+        float64; NaN where outputs are NaN or infinite.
     rule : str
         The one used, also where "auto" was asked for.
     beta : float
@@ -76,6 +77,13 @@ class Merge(Result):
     beta: float
     order: str
     refused: list[dict[str, Any]]
+
+    _shapes: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("size", "left", "closest", "farthest", "biggest", "features_left", "clusters"), "n"
+    )
+    _columns: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "tree": {"group": "U", "first": "i", "second": "i", "made": "i", "distance": "f"}
+    }
 
     schema = 2
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -261,6 +262,8 @@ class Prepared:
     def change(self, other: nn.Module, tick: Tick = silent) -> tuple[float, float]:
         """Largest change of an output number on the example, and largest number before.
 
+        Both are NaN, with a warning, where an output is NaN or infinite.
+
         Parameters
         ----------
         other : nn.Module
@@ -275,6 +278,14 @@ class Prepared:
             after = output_of(self.model, other, few)
             change.append(float((after - before).abs().max()))
             size.append(float(before.abs().max()))
+        if not np.isfinite([*change, *size]).all():
+            warnings.warn(
+                "outputs must be finite on the example, got NaN or infinity before or after the "
+                "merge; the change of the output is not known",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+            return math.nan, math.nan
         return max(change), max(size)
 
     def _still_the_same(self, weights: Weights) -> None:
@@ -285,6 +296,11 @@ class Prepared:
         few = self._inputs[:2]
         before, after = (output_of(self.model, one, few) for one in (self._module, ready))
         change, size = float((after - before).abs().max()), float(before.abs().max())
+        if not math.isfinite(size):
+            raise ValueError(
+                f"outputs must be finite on the example, got NaN or infinity from "
+                f"{self.model.name!r}; give an example of the data it was trained on"
+            )
         if not change <= _SAME * size:
             raise UnsupportedModel(
                 f"model {self.model.name!r} must keep its output when batch norms are folded, got "

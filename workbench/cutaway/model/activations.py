@@ -1,10 +1,9 @@
 """Captured activations: read-only arrays in memory or mapped from a store on disk."""
 
-import json
 import math
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +14,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cutaway.core import Index, Origin, check, digest
+from cutaway.core import Index, Origin, Tick, _io, check, digest, silent
 from cutaway.model import layout
 from cutaway.model.errors import UnknownSite
 
 FORMAT = "cutaway-activations"
-SCHEMA = 1
+SCHEMA = 2  # 2: the plan part by part, and the content of the samples
+
+_WHAT = "a whole store of activations"
+_REMEDY = "delete it and capture again"
+_CHECKED = 32 * 2**20  # bytes between two ticks while values are verified
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +119,11 @@ class Activations:
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], *, verify: bool | Literal["full"] = True
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        verify: bool | Literal["full"] = True,
+        tick: Tick = silent,
     ) -> "Activations":
         """Activations of a store, mapped: nothing is read until it is used.
 
@@ -126,7 +133,9 @@ class Activations:
             Folder that `capture` or `save` wrote.
         verify : bool or "full"
             True checks the manifest, and shapes and sizes of all files; "full" reads all values and
-            compares their checksums.
+            compares their checksums, at the speed of the disk.
+        tick : Tick
+            Called while values are read.
 
         Raises
         ------
@@ -136,28 +145,35 @@ class Activations:
             If it is damaged or of a newer schema; says which file and what to do.
         """
         folder = Path(path)
-        manifest = _manifest(folder, check_digest=bool(verify))
-        arrays = {one["site"]: _mapped(folder, one, manifest["n"]) for one in manifest["arrays"]}
-        mask = None if manifest["mask"] is None else np.load(folder / manifest["mask"]["file"])
+        manifest = read_manifest(folder, check_digest=bool(verify))
         try:
-            ids = np.load(folder / manifest["rows"]["file"], allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise _damaged(folder, f"its ids cannot be read ({error})") from error
-        rows = Index(ids, manifest["axis"])
-        if verify and rows.digest != manifest["rows"]["digest"]:
-            raise _damaged(folder, "the digest of its ids differs")
-        if verify == "full":
-            for one in manifest["arrays"]:
-                _check_values(folder, one, arrays[one["site"]])
-        return cls(
-            arrays,
-            rows,
-            Origin.from_json(manifest["origin"]),
-            {one["site"]: one["layout"] for one in manifest["arrays"]},
-            {one["site"]: one["n_nonfinite"] for one in manifest["arrays"]},
-            mask,
-            folder,
-        )
+            arrays = {
+                entry["site"]: _mapped(folder, entry, manifest["n"]) for entry in manifest["arrays"]
+            }
+            mask = None
+            if manifest["mask"] is not None:
+                mask = _small_array(folder, manifest["mask"]["file"], manifest["n"])
+                if mask.dtype != np.bool_ or mask.ndim != 2:
+                    raise _damaged(folder, f"its mask has dtype {mask.dtype}")
+            ids = _small_array(folder, manifest["rows"]["file"], manifest["n"])
+            rows = Index(ids, manifest["axis"])
+            if verify and rows.digest != manifest["rows"]["digest"]:
+                raise _damaged(folder, "the digest of its ids differs")
+            if verify == "full":
+                _check_values(folder, manifest["arrays"], arrays, tick)
+            return cls(
+                arrays,
+                rows,
+                Origin.from_json(manifest["origin"]),
+                {entry["site"]: str(entry["layout"]) for entry in manifest["arrays"]},
+                {entry["site"]: int(entry["n_nonfinite"]) for entry in manifest["arrays"]},
+                mask,
+                folder,
+            )
+        except _io.DamagedFile:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _damaged(folder, f"manifest.json does not fit ({error!r})") from error
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -187,7 +203,10 @@ class Activations:
             raise UnknownSite(
                 f"site must be a captured one, got {site!r}; nearest: {near}; capture it first"
             )
-        return self.arrays[site]
+        array = self.arrays[site]
+        if isinstance(array, StoredArray):
+            array.check()
+        return array
 
     def unit_axis(self, site: str) -> int:
         """Axis of the units in ``acts[site]``; 1 if the layout names none."""
@@ -277,28 +296,111 @@ def _check_layout(site: str, letters: str, arrays: Mapping[str, NDArray[Any]]) -
         )
 
 
-def _damaged(folder: Path, what: str) -> ValueError:
-    return ValueError(
-        f"path must be a whole store of activations, got {folder} where {what}; "
-        "delete it and capture again"
-    )
+class StoredArray(np.memmap):
+    """Values of a store, mapped; every use first asks whether the file still has its size.
+
+    Notes
+    -----
+    Reading a mapped page that is no longer in the file ends the process by a signal. Only a file
+    that shrinks between the question and the reading can still do that. What reads the memory past
+    numpy (``torch.from_numpy``, compiled code) asks when it takes the array from `Activations`.
+    """
+
+    _guard: tuple[int, int, str] | None = None
+    """Descriptor, bytes expected, and name of the file."""
+
+    def __array_finalize__(self, parent: Any) -> None:
+        """Views are of the same file."""
+        super().__array_finalize__(parent)
+        self._guard = getattr(parent, "_guard", None)
+
+    def check(self) -> None:
+        """Raise `OSError` if the file is shorter than when it was opened."""
+        if self._guard is None or getattr(self, "_mmap", None) is None:  # a copy in memory
+            return
+        descriptor, size, name = self._guard
+        there = os.fstat(descriptor).st_size
+        if there < size:
+            raise OSError(
+                f"store must keep its size while it is open, got {name} with {there} bytes "
+                f"instead of {size}; capture again, or take a copy of the store"
+            )
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """Arithmetic, on plain arrays: what comes out is no part of the file."""
+        plain = [_checked(value) for value in inputs]
+        if "out" in options:
+            options["out"] = tuple(_checked(value) for value in options["out"])
+        return getattr(ufunc, method)(*plain, **options)
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
+        """Functions of numpy."""
+        self.check()
+        return super().__array_function__(function, types, arguments, options)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Part of the values: a view or a copy."""
+        self.check()
+        return super().__getitem__(key)
 
 
-def _manifest(folder: Path, *, check_digest: bool) -> dict[str, Any]:
+def _checked(value: Any) -> Any:
+    if isinstance(value, StoredArray):
+        value.check()
+        return value.view(np.ndarray)
+    return value
+
+
+def _checking(name: str) -> Callable[..., Any]:
+    plain = getattr(np.ndarray, name)
+
+    def method(self: StoredArray, *arguments: Any, **options: Any) -> Any:
+        self.check()
+        return plain(self, *arguments, **options)
+
+    method.__name__, method.__doc__ = name, plain.__doc__
+    return method
+
+
+# Methods that read values without a ufunc.
+for _name in (
+    *("astype", "copy", "tolist", "tobytes", "tofile", "item", "take", "flatten", "ravel"),
+    *("reshape", "repeat", "dot", "nonzero", "argsort", "argmax", "argmin", "argpartition"),
+    *("compress", "choose", "searchsorted", "diagonal", "trace", "byteswap", "round", "clip"),
+    *("min", "max", "sum", "mean", "std", "var", "prod", "any", "all", "cumsum", "cumprod"),
+    *("__iter__", "__contains__", "__float__", "__int__", "__bool__", "__repr__", "__str__"),
+    *("__copy__", "__deepcopy__", "__reduce__", "__array__"),
+):
+    setattr(StoredArray, _name, _checking(_name))
+
+
+def _damaged(folder: Path, what: str) -> _io.DamagedFile:
+    return _io.damaged(_WHAT, folder, what, _REMEDY)
+
+
+def read_manifest(folder: Path, *, check_digest: bool = True) -> dict[str, Any]:
+    """What a store says of itself, checked for form.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no store at `folder`.
+    ValueError
+        If its manifest is damaged or of a newer schema.
+    """
     file = folder / "manifest.json"
-    if not file.is_file():
+    try:
+        manifest = _io.read_json(file, what=_WHAT, remedy=_REMEDY)
+    except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(
             f"path must be a store of activations, got {folder} without a manifest.json; "
             "write one with capture(..., store=path)"
-        )
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-        known = manifest["format"] == FORMAT
-        schema = int(manifest["schema"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(folder, f"manifest.json cannot be read ({error})") from error
-    if not known:
-        raise _damaged(folder, f"the format is {manifest['format']!r}")
+        ) from None
+    if manifest.get("format") != FORMAT:
+        raise _damaged(folder, f"the format is {str(manifest.get('format'))[:60]!r}")
+    schema = manifest.get("schema")
+    if not isinstance(schema, int):
+        raise _damaged(folder, f"the schema is {str(schema)[:60]!r}")
     if schema > SCHEMA:
         raise ValueError(
             f"schema must be at most {SCHEMA}, got {schema} in {folder}; update cutaway to open it"
@@ -306,31 +408,99 @@ def _manifest(folder: Path, *, check_digest: bool) -> dict[str, Any]:
     stated = manifest.pop("digest", None)
     if check_digest and stated != digest.of_json(manifest):
         raise _damaged(folder, "the digest of manifest.json differs")
-    return dict(manifest)
+    kinds = {"n": int, "axis": str, "rows": dict, "arrays": list, "origin": dict}
+    texts, numbers = ("site", "file", "dtype", "layout"), ("bytes", "n_nonfinite")
+    of_array: dict[str, type] = dict.fromkeys(texts, str) | dict.fromkeys(numbers, int)
+    of_array |= dict.fromkeys(("shape", "checksums"), list)
+    fits = _io.json_fits(manifest, kinds) and "mask" in manifest
+    if not fits or not all(_io.json_fits(entry, of_array) for entry in manifest["arrays"]):
+        raise _damaged(folder, "manifest.json lacks something or has it in another form")
+    return manifest
 
 
-def _mapped(folder: Path, entry: Mapping[str, Any], n: int) -> NDArray[Any]:
-    file = folder / entry["file"]
-    if not file.is_file():
-        raise _damaged(folder, f"{entry['file']} (site {entry['site']}) is missing")
-    if file.stat().st_size != entry["bytes"]:
-        raise _damaged(
-            folder,
-            f"{entry['file']} (site {entry['site']}) has {file.stat().st_size} bytes "
-            f"instead of {entry['bytes']}",
-        )
+def _small_array(folder: Path, name: object, n: int) -> NDArray[Any]:
+    """Ids or mask: read into memory, first axis n."""
+    file = _inside(folder, name, str(name)[:100])
+    content = _io.read_bytes(file, max_bytes=_io.MAX_ARRAYS, what=_WHAT)
     try:
-        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise _damaged(folder, f"{entry['file']} cannot be read ({error})") from error
-    if array.shape != (n, *entry["shape"]) or array.dtype != np.dtype(entry["dtype"]):
-        raise _damaged(folder, f"{entry['file']} has shape {array.shape} and dtype {array.dtype}")
+        array = _io.parse_array(content, max_bytes=_io.MAX_ARRAYS)
+    except ValueError as error:
+        raise _damaged(folder, f"{file.name} cannot be read ({error})") from error
+    if array.shape[:1] != (n,):
+        raise _damaged(folder, f"{file.name} has shape {array.shape} for {n} samples")
     return array
 
 
-def _check_values(folder: Path, entry: Mapping[str, Any], array: NDArray[Any]) -> None:
-    start = 0
-    for stop, checksum in entry["checksums"]:
-        if zlib.crc32(np.ascontiguousarray(array[start:stop]).data) != checksum:
-            raise _damaged(folder, f"samples {start}..{stop - 1} of site {entry['site']} differ")
-        start = stop
+def _inside(folder: Path, name: object, said: str) -> Path:
+    try:
+        file = _io.inside(folder, name)
+    except ValueError as error:
+        raise _damaged(folder, f"manifest.json names {said} ({error})") from error
+    if not file.exists():
+        raise _damaged(folder, f"{said} is missing")
+    return file
+
+
+def _mapped(folder: Path, entry: Mapping[str, Any], n: int) -> NDArray[Any]:
+    said = f"{entry['file'][:100]} (site {entry['site'][:100]})"
+    file = _inside(folder, entry["file"], said)
+    with _io.open_regular(file) as opened:
+        size = os.fstat(opened.fileno()).st_size
+        if size != entry["bytes"]:
+            raise _damaged(folder, f"{said} has {size} bytes instead of {entry['bytes']}")
+        try:
+            shape, kind, fortran = _io.array_header(opened)
+        except (ValueError, EOFError, SyntaxError, TypeError, RecursionError) as error:
+            raise _damaged(folder, f"{said} cannot be read ({error})") from error
+        offset = opened.tell()
+        if shape != (n, *entry["shape"]) or kind != np.dtype(entry["dtype"]) or fortran:
+            raise _damaged(folder, f"{said} has shape {shape} and dtype {kind}")
+        if size != offset + math.prod(shape) * kind.itemsize:
+            raise _damaged(folder, f"{said} has {size} bytes for shape {shape}")
+        if 0 in shape:  # nothing to map
+            return np.zeros(shape, kind)
+        array = StoredArray(opened, kind, "r", offset, shape)
+        # a descriptor of its own, closed with the last view
+        array._guard = _Descriptor.of(opened.fileno(), size, str(file))  # noqa: SLF001 - one unit
+    return array
+
+
+class _Descriptor(tuple[int, int, str]):
+    """A duplicate of a file's descriptor, closed when nobody refers to it any more."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, descriptor: int, size: int, name: str) -> "_Descriptor":
+        """Guard of an open file."""
+        return cls((os.dup(descriptor), size, name))
+
+    def __del__(self) -> None:
+        os.close(self[0])
+
+
+def _check_values(
+    folder: Path,
+    entries: Iterable[Mapping[str, Any]],
+    arrays: Mapping[str, NDArray[Any]],
+    tick: Tick,
+) -> None:
+    """Compare all values with their checksums, which must cover every sample."""
+    total = max(1, sum(array.nbytes for array in arrays.values()))
+    done = told = 0
+    for entry in entries:
+        array, start = arrays[entry["site"]], 0
+        for stop, checksum in entry["checksums"]:
+            if not start < stop <= len(array):
+                raise _damaged(folder, f"the checksums of site {entry['site']} have a gap")
+            part = np.ascontiguousarray(array[start:stop])
+            if zlib.crc32(part.view(np.ndarray).data) != checksum:
+                raise _damaged(
+                    folder, f"samples {start}..{stop - 1} of site {entry['site']} differ"
+                )
+            done, start = done + part.nbytes, stop
+            if done - told >= _CHECKED:
+                told = done
+                tick(done / total, f"verifying {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+        if start != len(array):
+            raise _damaged(folder, f"the checksums of site {entry['site']} end at sample {start}")

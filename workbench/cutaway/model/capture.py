@@ -7,26 +7,35 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cutaway.core import Origin, Tick, check, silent
+from cutaway.core import Origin, Tick, check, digest, part, silent
 from cutaway.data.batching import batches
+from cutaway.data.content import contents, digests_of, keep_content, read_content
 from cutaway.data.dataset import Batch, Dataset
 from cutaway.model import layout, resolve
-from cutaway.model.activations import Activations
+from cutaway.model.activations import Activations, read_manifest
 from cutaway.model.card import CostCard, byte_count, bytes_text
 from cutaway.model.errors import BudgetExceeded
 from cutaway.model.hooks import evaluating, hooked
 from cutaway.model.macs import macs
-from cutaway.model.model import Model, as_model, given
+from cutaway.model.model import ACTIVE_EDITS, Model, as_model, given
 from cutaway.model.recorder import Enough, Recorder, Take, Wanted
 from cutaway.model.sites import sites as every_site
-from cutaway.model.store import DiskStore, MemoryStore, Plan, Store, finished_plan, partial_folder
+from cutaway.model.store import (
+    DiskStore,
+    MemoryStore,
+    Plan,
+    Store,
+    content_of_batch,
+    partial_folder,
+    remove_working_files,
+)
 
 Folder: TypeAlias = str | PathLike[str]
 Show: TypeAlias = Callable[[str], None] | None
@@ -57,7 +66,9 @@ def capture(
         What to capture; names may be patterns, ``"relu#2"`` is the second call of a reused module.
     store : path-like or None
         Folder to write; None keeps the arrays in memory. A store of the same capture is opened
-        instead of computed again, and one that was interrupted is continued.
+        instead of computed again, and one that was interrupted is continued. Before, the samples
+        are read once more and compared with what they were, and all stored values with their
+        checksums: the cost of reading both, without the forward passes.
     max_bytes : int or str
         The most that the arrays may take, in memory or on disk: ``64_000_000``, ``"64MB"``,
         ``"1GiB"``. With a store, the memory needed beyond the model is two batches.
@@ -88,7 +99,7 @@ def capture(
     RuntimeError
         If the model fails on a batch (says on which samples) or never reaches a site.
     FileExistsError
-        If `store` holds something else.
+        If `store`, or the interrupted one beside it, holds something else; names what differs.
     OSError
         If the disk becomes full; the partial store is kept and goes on at the next call.
 
@@ -107,18 +118,21 @@ def capture(
         job = _job(opened, data, sites, batch_size=batch_size, dtype=dtype, pool=pool)
         with job.watching():
             tick(0.0, "capture: first batch")
-            first, seconds = job.warm_up()
+            first, digests, seconds = job.warm_up()
             plan = job.plan(first)
             if store is not None and Path(store).exists():
+                acts = _finished(Path(store), data, plan, first, tick=tick, show=show)
                 tick(1.0, "capture: opened")
-                return _finished(Path(store), plan, first)
+                return acts
             card = job.card(plan, seconds, store, limit)
             if show is not None:
                 show(str(card))
             _afford(card, max_bytes)
-            with _writing(store, plan, first) as kept:
-                job.run(kept, first, tick)
-                acts = kept.finish(plan.origin.after(time.perf_counter() - began))
+            with _writing(store, plan) as kept:
+                digests = job.run(kept, first, digests, tick)
+                content = keep_content(data, digests)
+                origin = replace(plan.origin, content=content)
+                acts = kept.finish(origin.after(time.perf_counter() - began))
     tick(1.0, f"capture: {len(data)} samples")
     return acts
 
@@ -148,7 +162,7 @@ def cost_card(
     with opened.lock:
         job = _job(opened, data, sites, batch_size=batch_size, dtype=dtype, pool=pool)
         with job.watching():
-            first, seconds = job.warm_up()
+            first, _, seconds = job.warm_up()
         card = job.card(job.plan(first), seconds, store, limit)
         tree = every_site(opened, data)
         counts = macs(opened, tree)
@@ -179,8 +193,8 @@ class _Job:
         with evaluating(module), hooked(module, self.recorder.watchers()):
             yield
 
-    def warm_up(self) -> tuple[list[Tensor], float]:
-        """Outputs of the first batch, a site, and the seconds that the batch took."""
+    def warm_up(self) -> tuple[list[Tensor], list[bytes], float]:
+        """Outputs of the first batch by site, digests of its samples, and the seconds it took."""
         first: dict[int, Tensor] = {}
 
         def take(place: int, values: Tensor) -> None:
@@ -188,8 +202,10 @@ class _Job:
 
         began = time.perf_counter()
         n = min(self.batch_size, len(self.data))
-        self.forward(self.data.batch(np.arange(n)), 0, take)
-        return [first[place] for place in range(len(self.wanted))], time.perf_counter() - began
+        batch = self.data.batch(np.arange(n))
+        self.forward(batch, 0, take)
+        seconds = time.perf_counter() - began
+        return [first[place] for place in range(len(self.wanted))], list(contents(batch)), seconds
 
     def forward(self, batch: Batch, start: int, take: Take) -> None:
         """Run the model until the last wanted site has spoken."""
@@ -219,12 +235,15 @@ class _Job:
     def plan(self, first: list[Tensor]) -> Plan:
         """Names, shapes and origin, known after the first batch."""
         rows = self.data.index
-        parameters = {
+        parameters: dict[str, Any] = {
             "sites": [one.name for one in self.wanted],
             "dtype": self.dtype,
             "pool": self.pool,
             "batch_size": self.batch_size,
         }
+        edits = ACTIVE_EDITS.get(self.model.module)
+        if edits:
+            parameters["edits"] = list(edits)
         kept = [one.kept for one in self.wanted]
         axes = [len(letters.split()) for letters in kept]
         return Plan(
@@ -247,6 +266,11 @@ class _Job:
                 given=given(self.model, self.data) | {"capture": parameters},
             ),
             mask=self.mask,
+            decides={
+                "structure of the model": self.model.structure,
+                "reading of texts": digest.of_json(getattr(self.model, "reading", None) or {}),
+                "edits": digest.of_json(edits) if edits else "",
+            },
         )
 
     def card(self, plan: Plan, seconds: float, store: Folder | None, limit: int) -> CostCard:
@@ -267,13 +291,23 @@ class _Job:
             where="memory" if store is None else str(store),
         )
 
-    def run(self, kept: Store, first: list[Tensor], tick: Tick) -> None:
-        """All batches that are not in the store yet; the first one ran before."""
+    def run(
+        self, kept: Store, first: list[Tensor], digests: list[bytes], tick: Tick
+    ) -> list[bytes]:
+        """All batches that are not in the store yet; the first one ran before.
+
+        Returns
+        -------
+        list of bytes
+            A digest of what each sample held.
+        """
         n = len(self.data)
-        if kept.n_done == 0:
+        if isinstance(kept, DiskStore) and kept.n_done:
+            digests = self.compare(kept, first, tick)
+        else:
             for place, values in enumerate(first):
                 kept.write(place, 0, values)
-            kept.commit(len(first[0]))
+            kept.commit(len(first[0]), digests)
         first.clear()
         start = kept.n_done
         for batch in batches(self.data, self.batch_size, start=start):
@@ -281,7 +315,34 @@ class _Job:
             at = start
             self.forward(batch, at, lambda place, values, at=at: kept.write(place, at, values))  # type: ignore[misc]
             start += len(batch)
-            kept.commit(start)
+            of_batch = contents(batch)
+            kept.commit(start, of_batch)
+            digests += of_batch
+        return digests
+
+    def compare(self, disk: DiskStore, first: list[Tensor], tick: Tick) -> list[bytes]:
+        """Digests of the samples that an interrupted store holds, read again.
+
+        Raises
+        ------
+        FileExistsError
+            If they are no longer what was captured, or the model no longer gives the same values.
+        """
+        n, ids = len(self.data), self.data.index.ids
+        digests: list[bytes] = []
+        for start, stop, content in disk.batches:
+            tick(0.0, f"capture: comparing {stop}/{n} samples")
+            of_batch = digests_of(self.data, np.arange(start, stop))
+            if content_of_batch(of_batch) != content:
+                raise disk.refuse(
+                    f"other content in samples {ids[start].item()!r} … {ids[stop - 1].item()!r} "
+                    f"of data {self.data.name!r}"
+                )
+            digests += of_batch
+        rows = min(len(first[0]), disk.n_done)
+        if not all(_same(disk.stored(k, rows), values[:rows]) for k, values in enumerate(first)):
+            raise disk.refuse(f"other values in its first {rows} samples: the model has changed")
+        return digests
 
 
 def _job(
@@ -338,30 +399,53 @@ def _afford(card: CostCard, max_bytes: int | str) -> None:
 
 
 @contextmanager
-def _writing(store: Folder | None, plan: Plan, first: list[Tensor]) -> Iterator[Store]:
+def _writing(store: Folder | None, plan: Plan) -> Iterator[Store]:
     if store is None:
         yield MemoryStore(plan)
         return
     with DiskStore(store, plan) as disk:
-        n = len(first[0])
-        if disk.n_done and not all(
-            _same(disk.stored(place, n), values) for place, values in enumerate(first)
-        ):
-            disk.restart()  # same names, other data: nothing of it may be mixed in
         yield disk
 
 
-def _finished(path: Path, plan: Plan, first: list[Tensor]) -> Activations:
-    """The store at `path` if it is this capture."""
-    if finished_plan(path) == plan.digest:
-        acts = Activations.open(path)
-        n = len(first[0])
-        if all(_same(acts[s][:n], values) for s, values in zip(plan.sites, first, strict=True)):
-            return acts
-    raise FileExistsError(
-        f"store must not exist yet or hold this very capture, got {path}; "
+def _finished(
+    path: Path, data: Dataset, plan: Plan, first: list[Tensor], *, tick: Tick, show: Show
+) -> Activations:
+    """The store at `path` if it is this capture and undamaged.
+
+    Raises
+    ------
+    FileExistsError
+        If it is something else; names what differs.
+    """
+    other = (
+        "store must not exist yet or hold this very capture, got {path} which {why}; "
         "choose another path or delete it first"
     )
+    try:
+        manifest = read_manifest(path)
+        stored = manifest["plan"]
+        why = "" if isinstance(stored, dict) else "an earlier version of Cutaway wrote"
+        different = why or plan.difference(stored["parts"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"cannot be read ({' '.join(str(error).split())})"
+        raise FileExistsError(other.format(path=path, why=why)) from error
+    if different:
+        why = why or f"has {different}"
+        raise FileExistsError(other.format(path=path, why=why))
+    if show is not None:
+        size = bytes_text(sum(plan.sizes))
+        show(f"capture of {plan.origin.model} on {plan.origin.data} is in {path}: verifying {size}")
+    content = read_content(data, progress=part(tick, 0.0, 0.5))
+    if content != manifest["content"]:
+        why = f"has other content in data {plan.origin.data!r}: its samples have changed since"
+        raise FileExistsError(other.format(path=path, why=why))
+    remove_working_files(path)
+    acts = Activations.open(path, verify="full", tick=part(tick, 0.5, 1.0))
+    n = len(first[0])
+    if not all(_same(acts[s][:n], values) for s, values in zip(plan.sites, first, strict=True)):
+        why = f"has other values in its first {n} samples: the model has changed"
+        raise FileExistsError(other.format(path=path, why=why))
+    return acts
 
 
 def _same(stored: NDArray[np.generic], fresh: Tensor) -> bool:

@@ -1,5 +1,6 @@
 """What a model's answer is worth, one number a sample."""
 
+import warnings
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -22,48 +23,101 @@ Metric: TypeAlias = Callable[[Tensor, Batch], Tensor]
 
 
 def accuracy(logits: Tensor, batch: Batch) -> Tensor:
-    """1 where the largest logit is the label's, else 0; of a text, the fraction of its tokens."""
+    """1 where the largest logit is the label's, else 0; of a text, the fraction of its tokens.
+
+    Logits that are not finite (see `finite`) are no class: they are wrong.
+    """
     scores, wanted, counted = _answers(logits, batch, "accuracy")
-    return _per_sample((scores.argmax(-1) == wanted).to(torch.float32), counted)
+    right = (scores.argmax(-1) == wanted) & finite(scores)
+    return _per_sample(right.to(torch.float32), counted)
 
 
 def loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Cross entropy in nats; of a text, the mean over its tokens after the first."""
+    """Cross entropy in nats; of a text, the mean over its tokens after the first.
+
+    NaN where logits are not finite (see `finite`).
+    """
     scores, wanted, counted = _answers(logits, batch, "loss")
     nats = functional.cross_entropy(
         scores.flatten(0, -2).float(), wanted.flatten(), reduction="none"
     )
-    return _per_sample(nats.reshape(wanted.shape), counted)
+    return _per_sample(_where_finite(nats.reshape(wanted.shape), scores), counted)
 
 
 def margin(logits: Tensor, batch: Batch) -> Tensor:
-    """Logit of the right answer minus the best other one; of a text, the mean over its tokens."""
+    """Logit of the right answer minus the best other one; of a text, the mean over its tokens.
+
+    NaN where logits are not finite (see `finite`).
+    """
     scores, wanted, counted = _answers(logits, batch, "margin")
     right = scores.gather(-1, wanted.unsqueeze(-1)).squeeze(-1)
     others = scores.scatter(-1, wanted.unsqueeze(-1), -torch.inf)
-    return _per_sample(right - others.amax(-1), counted)
+    return _per_sample(_where_finite(right - others.amax(-1), scores), counted)
 
 
 def logit_of(number: int) -> Metric:
-    """Metric: logit of one class; of a text, of one token after its end."""
+    """Metric: logit of one class; of a text, of one token after its end. NaN as in `loss`."""
     check.whole("number", number, 0, remedy="give the number of a class or token")
 
     def logit(logits: Tensor, batch: Batch) -> Tensor:
-        return _column(at_end(logits, batch), number)
+        last = at_end(logits, batch)
+        return _where_finite(_column(last, number), last)
 
     logit.__name__ = f"logit_of({number})"
     return logit
 
 
 def probability_of(number: int) -> Metric:
-    """Metric: probability of one class in [0, 1]; of a text, of one token after its end."""
+    """Metric: probability of one class in [0, 1]; of a text, of one token after its end.
+
+    NaN where logits are not finite (see `finite`).
+    """
     check.whole("number", number, 0, remedy="give the number of a class or token")
 
     def probability(logits: Tensor, batch: Batch) -> Tensor:
-        return _column(at_end(logits, batch).softmax(-1), number)
+        last = at_end(logits, batch)
+        return _where_finite(_column(last.softmax(-1), number), last)
 
     probability.__name__ = f"probability_of({number})"
     return probability
+
+
+def finite(logits: Tensor) -> Tensor:
+    """Which rows of logits name a class: no NaN, no +inf, and one class that is not ruled out.
+
+    Minus infinity is a number here: it is how a model rules a class out.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (…, classes)
+        Scores.
+
+    Returns
+    -------
+    Tensor of bool of shape (…)
+        The largest logit is a finite number; it is NaN where any logit is.
+    """
+    return logits.amax(-1).isfinite()
+
+
+def finite_samples(logits: Tensor, batch: Batch) -> Tensor:
+    """Which samples of a batch have finite outputs, bool (n,); of a text, at all of its tokens."""
+    if logits.ndim < 2:
+        return logits.isfinite()
+    rows = finite(logits)
+    if logits.ndim == 3 and _has_tokens(logits, batch):
+        rows = rows | (_tokens(logits, batch)[1] <= 0)
+    return rows.reshape(len(rows), -1).all(1)
+
+
+def warn_of_nonfinite(count: int, n: int, what: str, *, stacklevel: int) -> None:
+    """One line about samples whose outputs are NaN or infinite, if there are any."""
+    if count:
+        warnings.warn(
+            f"outputs must be finite, got NaN or infinity in {count} of {n} samples; {what}",
+            RuntimeWarning,
+            stacklevel=stacklevel + 1,
+        )
 
 
 METRICS: dict[str, Metric] = {"accuracy": accuracy, "loss": loss, "margin": margin}
@@ -122,19 +176,27 @@ def evaluate(
     ------
     ValueError
         If the data set is empty or has no labels, or the metric returns no number a sample.
+
+    Warns
+    -----
+    RuntimeWarning
+        If outputs are NaN or infinite, with the number of their samples: these are no class, so
+        that "accuracy" counts them as wrong, and the other metrics are NaN there.
     """
     name, function = named(metric)
     filled(data)
     opened = as_model(model)
     size = usual_batch_size(data) if batch_size is None else batch_size
-    values = np.empty(len(data))
+    values, known = np.empty(len(data)), np.empty(len(data), np.bool_)
     done = 0
     with opened.lock, evaluating(opened.module):
         for batch in batches(data, size):
             tick(done / len(data), f"{name}: {done}/{len(data)} samples")
             ready = prepared(opened, batch)
-            values[done : done + len(batch)] = scored(opened, ready, name, function)
+            here = slice(done, done + len(batch))
+            values[here], known[here] = measured(opened, ready, name, function)
             done += len(batch)
+    warn_of_nonfinite(int((~known).sum()), done, "they are no class", stacklevel=2)
     tick(1.0, f"{name}: {done} samples")
     return values
 
@@ -151,29 +213,34 @@ def prepared(model: Model, batch: Batch) -> Batch:
     """Batch on the model's device, with token tensors instead of texts."""
     inputs = batch.inputs
     if isinstance(inputs, list) and model.tokenizer is not None:
-        inputs = tokens.encode(model.tokenizer, inputs, limit=model.n_positions)
+        inputs = model.encode(inputs, ids=batch.ids)
     if isinstance(inputs, dict):
-        inputs = {key: one.to(model.device) for key, one in inputs.items()}
+        inputs = tokens.aligned(inputs, batch.ids)
+        inputs = {key: tensor.to(model.device) for key, tensor in inputs.items()}
     labels = None if batch.labels is None else batch.labels.to(model.device)
     return Batch(batch.ids, inputs, labels)
 
 
-def scored(model: Model, batch: Batch, name: str, metric: Metric) -> NDArray[np.float64]:
-    """Metric of one prepared batch.
+def measured(
+    model: Model, batch: Batch, name: str, metric: Metric
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Metric of one prepared batch, and which of its samples have finite outputs.
 
     Raises
     ------
     ValueError
         If the metric returns no number a sample.
     """
-    values = metric(model.forward(batch), batch)
+    logits = model.forward(batch)
+    values = metric(logits, batch)
     if not isinstance(values, Tensor) or tuple(values.shape) != (len(batch),):
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise ValueError(
             f"metric {name} must return a tensor of shape ({len(batch)},), got {got}; "
             "return one number a sample"
         )
-    return np.asarray(values.detach().cpu().to(torch.float64).numpy())
+    known = finite_samples(logits, batch).cpu().numpy()
+    return np.asarray(values.detach().cpu().to(torch.float64).numpy()), known
 
 
 def at_end(logits: Tensor, batch: Batch) -> Tensor:
@@ -191,6 +258,13 @@ def _column(scores: Tensor, number: int) -> Tensor:
             f"number must lie in 0..{scores.shape[1] - 1}, got {number}; choose an existing class"
         )
     return scores[:, number]
+
+
+def _has_tokens(logits: Tensor, batch: Batch) -> bool:
+    """Whether these are logits (n, t, tokens) of token ids (n, t)."""
+    inputs = batch.inputs
+    ids = inputs.get("input_ids") if isinstance(inputs, dict) else inputs
+    return isinstance(ids, Tensor) and ids.shape == logits.shape[:2]
 
 
 def _tokens(logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -213,7 +287,7 @@ def _answers(logits: Tensor, batch: Batch, name: str) -> tuple[Tensor, Tensor, T
     """Scores (…, classes), right answers (…), and which places count (None: all)."""
     if logits.ndim == 3:
         ids, mask = _tokens(logits, batch)
-        return logits[:, :-1], ids[:, 1:], mask[:, 1:] > 0
+        return logits[:, :-1], ids[:, 1:], (mask[:, 1:] > 0) & (mask[:, :-1] > 0)
     if batch.labels is None:
         raise ValueError(
             f"data must have labels for {name}, got none; "
@@ -226,11 +300,19 @@ def _answers(logits: Tensor, batch: Batch, name: str) -> tuple[Tensor, Tensor, T
         )
     labels = batch.labels.to(logits.device)
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < logits.shape[1]:
+        low, high, n = int(labels.min()), int(labels.max()), logits.shape[1]
+        from_one = f"subtract 1 or give load_data classes=range(1, {n + 1}) if they are numbered "
+        remedy = f"{from_one}from 1, else " if low > 0 and high == n else ""
         raise ValueError(
-            f"labels must lie in 0..{logits.shape[1] - 1} for this model, got "
-            f"{int(labels.min())}..{int(labels.max())}; use a model of these classes"
+            f"labels must lie in 0..{n - 1} for this model, got {low}..{high}; {remedy}"
+            "use a model of these classes"
         )
     return logits, labels, None
+
+
+def _where_finite(values: Tensor, logits: Tensor) -> Tensor:
+    """Values of rows of logits, NaN where the logits are not finite."""
+    return torch.where(finite(logits), values, torch.nan)
 
 
 def _per_sample(values: Tensor, counted: Tensor | None) -> Tensor:

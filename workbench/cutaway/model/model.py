@@ -1,22 +1,27 @@
 """A network, how data enters it, and the lock under which it may be hooked."""
 
-import hashlib
 import inspect
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import torch
+import xxhash
 from torch import Tensor, nn
 
+from cutaway.core import check, digest
 from cutaway.data.dataset import Batch, Dataset
 from cutaway.model import layout, outputs, tokens
+from cutaway.model.tokens import SpecialTokens
 
 Kind: TypeAlias = Literal["image", "tokens", "array"]
 Inputs: TypeAlias = Tensor | dict[str, Tensor]
 
-_ALWAYS_HASHED = 16 * 2**20  # bytes; up to here a digest costs milliseconds, so it is never cached
+_ALWAYS_HASHED = 2 * 2**30  # bytes; up to here a digest costs a fraction of a second: never cached
+_PROBED = 64  # values of a tensor that tell a write which its version counter does not show
+_NOT_STRUCTURE = frozenset({"_name_or_path", "name_or_path", "transformers_version"})
 _FORWARD_ERRORS = (
     *(RuntimeError, TypeError, ValueError, LookupError),
     *(AttributeError, AssertionError, ArithmeticError),
@@ -28,6 +33,10 @@ _FIRST_LAYERS: dict[Kind, frozenset[str]] = {
 }
 _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
+ACTIVE_EDITS: weakref.WeakKeyDictionary[nn.Module, list[dict[str, Any]]] = (
+    weakref.WeakKeyDictionary()
+)
+"""Edits at work on a module, as JSON; `cutaway.model.edit` keeps it."""
 _HASHED: weakref.WeakKeyDictionary[nn.Module, tuple[Any, str]] = weakref.WeakKeyDictionary()
 
 
@@ -46,6 +55,8 @@ class Model:
         Turns texts into token ids.
     example : Tensor, dict of str to Tensor, or None
         A batch (sample axis first) for the shape pass of `sites` when no data is at hand.
+    special_tokens : {"auto", True, False}
+        Whether texts get the tokenizer's special tokens; see `load_model`.
 
     Attributes
     ----------
@@ -56,6 +67,8 @@ class Model:
     ------
     TypeError
         If `module` is no `torch.nn.Module`.
+    ValueError
+        If `special_tokens` is something else.
     """
 
     def __init__(
@@ -66,12 +79,17 @@ class Model:
         kind: Kind | None = None,
         tokenizer: Any = None,
         example: Inputs | None = None,
+        special_tokens: SpecialTokens = "auto",
     ) -> None:
         if not isinstance(module, nn.Module):
             raise TypeError(
                 f"module must be a torch.nn.Module, got {type(module).__name__}; "
                 "use load_model for names and files"
             )
+        if not isinstance(special_tokens, bool):
+            check.one_of("special_tokens", special_tokens, ("auto", True, False))
+        self._special_tokens: SpecialTokens = special_tokens
+        self._told: set[str] = set()
         self._module = module
         self._name = name or type(module).__name__
         self._kind: Kind = kind or kind_of(module)
@@ -131,6 +149,23 @@ class Model:
         return tokens.n_positions(getattr(self._module, "config", None), self._tokenizer)
 
     @property
+    def special_tokens(self) -> SpecialTokens:
+        """Whether texts get the tokenizer's special tokens: "auto", True or False."""
+        return self._special_tokens
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """All that decides which tokens a text becomes, as JSON; empty without a tokenizer."""
+        if self._tokenizer is None:
+            return {}
+        return {
+            "tokenizer": tokens.fingerprint(self._tokenizer),
+            "special_tokens": self._special_tokens,
+            "open_ended": self._open_ended,
+            "limit": self.n_positions,
+        }
+
+    @property
     def lock(self) -> threading.RLock:
         """Hold it while hooking the module; all `Model` objects of one module share it."""
         with _LOCKS_GUARD:
@@ -142,17 +177,175 @@ class Model:
 
         Notes
         -----
-        Models above 16 MiB are hashed again only when a tensor was replaced or changed in place
-        (its version counter). Writes through ``.data`` or a numpy view escape that counter.
+        Inside ``with edited(model, edits)`` the edits are part of it, so that no result of the
+        edited model passes for one of the model itself.
+
+        Models above 2 GiB are hashed again only when a tensor was replaced, its version counter
+        moved, or one of 64 values spread over it changed. A write of single values through
+        ``.data`` or a numpy view may escape that.
         """
+        edits = ACTIVE_EDITS.get(self._module)
+        weights = self._weights_digest()
+        return digest.of_json([weights, edits]) if edits else weights
+
+    def _weights_digest(self) -> str:
         state = {k: v for k, v in self._module.state_dict().items() if isinstance(v, Tensor)}
         if sum(one.numel() * one.element_size() for one in state.values()) <= _ALWAYS_HASHED:
             return _digest(state)
-        key = tuple((k, v.data_ptr(), _version(v), v.shape) for k, v in state.items())
+        key = tuple((k, v.data_ptr(), _version(v), v.shape, _probe(v)) for k, v in state.items())
         known = _HASHED.get(self._module)  # also for another `Model` of the same module
         if known is None or known[0] != key:
             known = _HASHED[self._module] = (key, _digest(state))
         return known[1]
+
+    @property
+    def structure(self) -> str:
+        """16 hexadecimal digits of what the weights do not say: modules, options, fixed buffers.
+
+        Notes
+        -----
+        Two networks of equal weights may compute different things: with another activation
+        function, stride or window. What a module prints of itself, a Hugging Face configuration,
+        and buffers outside the state dict are in it; plain attributes of a class are not.
+        """
+        saved = self._module.state_dict().keys()
+        fixed = {name: one for name, one in self._module.named_buffers() if name not in saved}
+        config = getattr(self._module, "config", None)
+        options: dict[str, Any] = config.to_dict() if hasattr(config, "to_dict") else {}
+        kind = type(self._module)
+        return digest.of_json(
+            [
+                f"{kind.__module__}.{kind.__qualname__}",
+                repr(self._module),
+                {name: value for name, value in options.items() if name not in _NOT_STRUCTURE},
+                _digest(fixed),
+            ]
+        )
+
+    def rows(
+        self, texts: Sequence[str], *, limit: int | None = None, spans: bool = False, ids: Any = ()
+    ) -> list[tokens.Encoded]:
+        """Texts as tokens, each by itself, with the special tokens that the model was loaded for.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Any number.
+        limit : int or None
+            Cut longer ones, in tokens; None cuts nothing.
+        spans : bool
+            Ask for the place of each token in its text.
+        ids : array_like of shape (n,)
+            Ids of the texts, for what is said about them.
+
+        Raises
+        ------
+        TypeError
+            If the model has no tokenizer.
+
+        Warns
+        -----
+        UserWarning
+            Once a model: if a second beginning or an end is left out, an end is read as the last
+            token, a text is cut, or it has no token.
+        """
+        if self._tokenizer is None:
+            raise TypeError(
+                f"model {self._name!r} must have a tokenizer to read texts, got none; load it from "
+                "its Hugging Face folder or give Model(module, tokenizer=…)"
+            )
+        found = tokens.rows(
+            self._tokenizer,
+            texts,
+            special_tokens=self._special_tokens,
+            limit=limit,
+            open_ended=self._open_ended,
+            spans=spans,
+        )
+        self._tell(found, ids)
+        return found
+
+    def encode(
+        self, texts: Sequence[str], *, length: int | None = None, ids: Any = ()
+    ) -> dict[str, Tensor]:
+        """Texts as ``input_ids`` and ``attention_mask`` of shape (n, t), padded on the right.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Cut at `n_positions`. A text without any token becomes one padding token.
+        length : int or None
+            Pad (or cut) to this many tokens; None pads to the longest text.
+        ids : array_like of shape (n,)
+            Ids of the texts, for what is said about them.
+        """
+        cut = min((most for most in (self.n_positions, length) if most is not None), default=None)
+        found = self.rows(texts, limit=cut, ids=ids)
+        empty = [place for place, row in enumerate(found) if not row.ids]
+        if empty:
+            self._say(
+                "empty",
+                f"texts must have at least one token for model {self._name!r}, got none in "
+                f"{tokens.named(ids, empty[0])} ({len(empty)} such in this batch); read as one "
+                "padding token, leave them out",
+            )
+        return tokens.padded(self._tokenizer, [row.ids for row in found], length=length)
+
+    @cached_property
+    def _causal(self) -> bool:
+        return tokens.causal(self._module)
+
+    @cached_property
+    def _open_ended(self) -> bool:
+        return tokens.open_ended(self._module)
+
+    def _tell(self, found: Sequence[tokens.Encoded], ids: Any) -> None:
+        """Say once what was changed in texts, and what they keep that surprises."""
+
+        def first(places: Sequence[int]) -> str:
+            return f"{tokens.named(ids, places[0])} ({len(places)} of {len(found)} texts)"
+
+        def word(token: int) -> str:
+            return repr(self._tokenizer.decode([token]))
+
+        doubled = [place for place, row in enumerate(found) if row.doubled]
+        if doubled:
+            self._say(
+                "doubled",
+                f"texts must not begin with {word(found[doubled[0]].ids[0])} themselves where the "
+                f"tokenizer of model {self._name!r} puts it before them, got {first(doubled)}; the "
+                "second one is left out, special_tokens=True keeps both",
+            )
+        ended = [place for place, row in enumerate(found) if row.ended]
+        if ended:
+            self._say(
+                "ended",
+                f"the tokenizer of model {self._name!r} puts "
+                f"{word(tokens.added(self._tokenizer)[1][-1])} after every text, got "
+                f"{first(ended)}; it is left out, so that the last position is the text's own, "
+                "special_tokens=True keeps it",
+            )
+        closed = [place for place, row in enumerate(found) if row.closed]
+        if closed and self._special_tokens == "auto" and not hasattr(self._module, "config"):
+            self._say(
+                "closed",
+                f"the tokenizer of model {self._name!r} puts {word(found[closed[0]].ids[-1])} "
+                f"after every text, got {first(closed)}; it is read as the last token, "
+                "special_tokens=False leaves it out",
+            )
+        cut = [place for place, row in enumerate(found) if row.length > len(row.ids)]
+        if cut:
+            most, row = max(found[place].length for place in cut), found[cut[0]]
+            self._say(
+                "cut",
+                f"texts must have at most {len(row.ids)} tokens here, got up to {most} in "
+                f"{first(cut)}; the rest is cut off, give shorter texts",
+            )
+
+    def _say(self, what: str, message: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            tokens.tell(message)
 
     def inputs(self, batch: Batch, *, length: int | None = None) -> Inputs:
         """What goes into the module: a tensor, or token tensors by name, on the model's device.
@@ -161,7 +354,8 @@ class Model:
         ----------
         batch : Batch
             Tensors of floating type are cast to the model's `dtype`; texts are tokenized, cut at
-            `n_positions` and padded on the right; token tensors pass through.
+            `n_positions` and padded on the right; token tensors are moved so that their padding is
+            on the right.
         length : int or None
             Pad texts to this many tokens; None pads to the longest of the batch.
 
@@ -169,36 +363,45 @@ class Model:
         ------
         TypeError
             If the batch holds texts and the model has no tokenizer.
+        ValueError
+            If the mask of a text holds no token.
         """
         raw = batch.inputs
         if isinstance(raw, Tensor):
             return self.prepared(raw)
         if isinstance(raw, Mapping):
-            return self.prepared(dict(raw))
-        if self._tokenizer is None:
-            raise TypeError(
-                f"model {self._name!r} must have a tokenizer to read texts, got none; load it from "
-                "its Hugging Face folder or give Model(module, tokenizer=…)"
-            )
-        limit = self.n_positions
-        return self.prepared(tokens.encode(self._tokenizer, raw, limit=limit, length=length))
+            return self.prepared(dict(raw), ids=batch.ids)
+        return self.prepared(self.encode(raw, length=length, ids=batch.ids), ids=batch.ids)
 
-    def prepared(self, inputs: Inputs) -> Inputs:
+    def prepared(self, inputs: Inputs, *, ids: Any = None) -> Inputs:
         """Tensors on the model's device and of its type, in the form that the module takes.
 
         Parameters
         ----------
         inputs : Tensor or dict of str to Tensor
             Names that the module's ``forward`` does not take are left out; a module that takes no
-            ``input_ids`` gets the token ids as its first argument.
+            ``input_ids`` gets the token ids as its first argument. Padding comes to the right; a
+            model that looks back only is not told of it, because no token sees what follows it,
+            and a padding that sees nothing gives NaN in some types.
+        ids : array_like of shape (n,) or None
+            Ids of the texts, for messages.
         """
         if isinstance(inputs, Tensor):
             return self._placed(inputs)
+        inputs = tokens.aligned(inputs, ids)
+        mask = inputs.get("attention_mask")
+        if mask is not None and mask.ndim == 2 and "input_ids" in inputs:
+            held = mask.to(self.device) != 0
+            texts = tokens.Texts(held, ids)
+            inputs["input_ids"] = tokens.note(inputs["input_ids"].to(self.device), texts)
+            only_at_end = bool((held[:, 1:] <= held[:, :-1]).all())
+            if not bool(held.all()) and only_at_end and self._causal:
+                inputs["attention_mask"] = torch.ones_like(mask)
         if self._accepts is None or "input_ids" in self._accepts or "input_ids" not in inputs:
             accepted = self._accepts
             return {
-                key: self._placed(one)
-                for key, one in inputs.items()
+                key: self._placed(tensor)
+                for key, tensor in inputs.items()
                 if accepted is None or key in accepted
             }
         return self._placed(inputs["input_ids"])
@@ -309,7 +512,7 @@ def _accepted(module: nn.Module) -> frozenset[str] | None:
 
 
 def _digest(state: Mapping[str, Tensor]) -> str:
-    running = hashlib.blake2b(digest_size=8)
+    running = xxhash.xxh3_64()
     for name in sorted(state):
         tensor = state[name].detach()
         if tensor.layout != torch.strided:
@@ -323,3 +526,8 @@ def _digest(state: Mapping[str, Tensor]) -> str:
 
 def _version(tensor: Tensor) -> int:
     return -1 if tensor.is_inference() else tensor._version  # noqa: SLF001 - the counter's only name
+
+
+def _probe(tensor: Tensor) -> str:
+    flat = tensor.detach().reshape(-1)
+    return _digest({"": flat[:: max(1, len(flat) // _PROBED)]}) if len(flat) else ""

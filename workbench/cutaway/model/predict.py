@@ -1,9 +1,12 @@
 """What a model answers to every sample."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -23,20 +26,35 @@ class Predictions(Result):
     Parameters
     ----------
     predicted : ndarray of shape (n,)
-        Class with the largest logit; of a text, the token that would follow it.
+        Class with the largest logit; of a text, the token that would follow it. -1, no class, where
+        the outputs are NaN or infinite.
     probability : ndarray of shape (n,)
-        The model's probability of that class, in [0, 1].
+        The model's probability of that class, in [0, 1]; NaN without a class.
     correct : ndarray of bool of shape (n,) or None
-        Whether it is the label's; None without labels and for texts.
+        Whether it is the label's; False without a class; None without labels and for texts.
     loss : ndarray of shape (n,) or None
-        Cross entropy of the label in nats; of a text, the mean over its tokens; None without
-        labels.
+        Cross entropy of the label in nats; of a text, the mean over its tokens; NaN without a
+        class; None without labels.
     """
 
     predicted: NDArray[np.int64]
     probability: NDArray[np.float64]
     correct: NDArray[np.bool_] | None
     loss: NDArray[np.float64] | None
+
+    _shapes: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("predicted", "probability", "correct", "loss"), "n"
+    )
+
+    @property
+    def n_nonfinite(self) -> int:
+        """Samples without a class: their outputs are NaN or infinite."""
+        return int(np.isnan(self.probability).sum())
+
+    def __repr__(self) -> str:
+        lost = self.n_nonfinite
+        said = f", {lost} without a class (NaN or infinite outputs)" if lost else ""
+        return f"Predictions({len(self.rows)} {self.rows.axis}s{said}; {self.origin.caption()})"
 
 
 def predict(
@@ -63,6 +81,11 @@ def predict(
     ------
     ValueError
         If the data set is empty, or the model's answer is no vector of logits a sample.
+
+    Warns
+    -----
+    RuntimeWarning
+        If outputs are NaN or infinite, with the number of their samples; see `Predictions`.
     """
     began = time.perf_counter()
     metrics.filled(data)
@@ -89,14 +112,21 @@ def predict(
         given=given(opened, data) | {"batch_size": batch_size},
         seconds=time.perf_counter() - began,
     )
-    return Predictions(data.index, origin, predicted, probability, correct, loss)  # type: ignore[arg-type]
+    found = Predictions(data.index, origin, predicted, probability, correct, loss)  # type: ignore[arg-type]
+    metrics.warn_of_nonfinite(
+        found.n_nonfinite, len(data), "they are no class: predicted is -1 there", stacklevel=2
+    )
+    return found
 
 
 def _answers(logits: Tensor, batch: Batch) -> tuple[NDArray[np.generic] | None, ...]:
     text = logits.ndim == 3
     probability, predicted = metrics.at_end(logits, batch).double().softmax(-1).max(-1)
+    finite = metrics.finite_samples(logits, batch)
+    probability = torch.where(finite, probability, torch.nan)
+    predicted = torch.where(finite, predicted, -1)
     known = text or batch.labels is not None
     loss = metrics.loss(logits, batch).double() if known else None
-    correct = None if text or batch.labels is None else predicted == batch.labels
+    correct = None if text or batch.labels is None else finite & (predicted == batch.labels)
     found = (predicted, probability, correct, loss)
     return tuple(None if one is None else one.cpu().numpy() for one in found)

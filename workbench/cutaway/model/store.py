@@ -1,4 +1,9 @@
-"""Where a capture writes to: arrays in memory, or a folder on disk that survives a kill."""
+"""Where a capture writes to: arrays in memory, or a folder on disk that survives a kill.
+
+A store says what it holds: the plan (model, data, sites and every option that changes a value),
+part by part, and digests of what the samples held. Another plan, or other samples under the same
+ids, is refused by the name of what differs; nothing is ever mixed or written over.
+"""
 
 import errno
 import json
@@ -7,7 +12,7 @@ import os
 import shutil
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from io import FileIO
@@ -16,10 +21,11 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
+import xxhash
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cutaway.core import Index, Origin, digest
+from cutaway.core import Index, Origin, _io, digest
 from cutaway.model.activations import FORMAT, SCHEMA, Activations
 
 if sys.platform != "win32":
@@ -44,6 +50,9 @@ class Plan:
         What is computed; a partial store goes on only under an equal digest.
     mask : ndarray of bool of shape (n, t) or None
         See `Activations`.
+    decides : mapping of str to str
+        What else decides the values, by a name for people: structure of the model, how texts become
+        tokens, edits at work.
     """
 
     sites: tuple[str, ...]
@@ -53,6 +62,7 @@ class Plan:
     rows: Index
     origin: Origin
     mask: NDArray[np.bool_] | None
+    decides: Mapping[str, str]
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -61,9 +71,37 @@ class Plan:
         return tuple(width * math.prod(shape) for shape in self.shapes)
 
     @property
+    def parts(self) -> dict[str, str]:
+        """Everything that decides the values, but the content of the samples, by name."""
+        origin = self.origin
+        mask = {} if self.mask is None else {"mask": self.mask}
+        return {
+            "model": origin.model,
+            "weights": origin.weights,
+            **self.decides,
+            "data": origin.data,
+            "ids of the samples": origin.rows,
+            "sites": ", ".join(self.sites),
+            "shapes": ", ".join("x".join(map(str, shape)) for shape in self.shapes),
+            "dtype": self.dtype,
+            "pool": str(origin.parameters.get("pool")),
+            "batch_size": str(origin.parameters.get("batch_size")),
+            "lengths of the texts": digest.of_arrays(mask) if mask else "",
+        }
+
+    @property
     def digest(self) -> str:
-        """Equal for two captures that must give the same store."""
-        return digest.of_json([self.origin.digest, self.sites, self.shapes, self.dtype, SCHEMA])
+        """Equal for two captures that must give the same store, if the samples hold the same."""
+        return digest.of_json([self.parts, SCHEMA])
+
+    def difference(self, stored: Mapping[str, Any]) -> str:
+        """Which parts of a stored plan are others, in one line; empty if none is."""
+        mine = self.parts
+        names = [name for name in mine if stored.get(name, "") != mine[name]]
+        names += [name for name in stored if name not in mine]
+        told = [f"{name} {_short(stored.get(name))} instead of {_short(mine.get(name))}"
+                for name in names]  # fmt: skip
+        return "; ".join(told)
 
 
 class Store(Protocol):
@@ -74,8 +112,8 @@ class Store(Protocol):
     def write(self, place: int, start: int, values: Tensor) -> None:
         """Keep the values of one site from sample `start` on."""
 
-    def commit(self, stop: int) -> None:
-        """Note that all sites are complete before sample `stop`."""
+    def commit(self, stop: int, digests: Sequence[bytes]) -> None:
+        """Note that all sites are complete before sample `stop`, and what the new samples held."""
 
     def finish(self, origin: Origin) -> Activations:
         """The whole, to read."""
@@ -102,7 +140,7 @@ class MemoryStore:
         target.copy_(values)
         self._bad[place] += count_nonfinite(target)
 
-    def commit(self, stop: int) -> None:
+    def commit(self, stop: int, digests: Sequence[bytes]) -> None:  # noqa: ARG002 - a protocol
         """Note the progress."""
         self.n_done = stop
 
@@ -131,12 +169,14 @@ class DiskStore:
     path : path-like
         The final name.
     plan : Plan
-        What will be written. A partial folder of an equal plan is continued, another replaced.
+        What will be written. A partial folder of an equal plan is continued.
 
     Raises
     ------
     OSError
         If the disk cannot hold it.
+    FileExistsError
+        If the partial folder belongs to another plan; names what differs.
     BlockingIOError
         If another process is writing it.
     """
@@ -156,12 +196,9 @@ class DiskStore:
     def __enter__(self) -> Self:
         try:
             self._log = self._locked()
-            if self._planned() != self._plan.digest:
-                self._create()
+            self._go_on_or_create()
             for place in range(len(self._plan.sites)):
-                array = np.load(self._file(place), mmap_mode="r")
-                self._offsets.append(int(array.offset))
-                del array
+                self._offsets.append(self._offset(place))
                 self._files.append(self._open.enter_context(FileIO(self._file(place), "r+")))
             self._resume()
         except BaseException:
@@ -182,9 +219,14 @@ class DiskStore:
         self._checksums[place] = zlib.crc32(buffer)
         self._bad[place] = count_nonfinite(kept)
 
-    def commit(self, stop: int) -> None:
+    def commit(self, stop: int, digests: Sequence[bytes]) -> None:
         """Append one line to the log; a line cut by a kill does not count."""
-        entry = {"stop": stop, "checksums": self._checksums, "n_nonfinite": self._bad}
+        entry = {
+            "stop": stop,
+            "content": content_of_batch(digests),
+            "checksums": self._checksums,
+            "n_nonfinite": self._bad,
+        }
         line = (json.dumps(entry) + "\n").encode()
         self._batches.append(json.loads(line))
         self._put(self._log, line, None)
@@ -199,20 +241,34 @@ class DiskStore:
             self.partial.rename(self.path)
         except OSError as error:
             raise self._full(error) from error
-        for leftover in ("plan.json", "log.jsonl"):
-            (self.path / leftover).unlink(missing_ok=True)
+        remove_working_files(self.path)
         return Activations.open(self.path)
 
     def stored(self, place: int, stop: int) -> NDArray[Any]:
         """First values of a site, as they lie on the disk."""
-        array = np.load(self._file(place), mmap_mode="r")
-        return np.array(array[:stop])
+        shape, kind = self._plan.shapes[place], np.dtype(self._plan.dtype)
+        file = self._files[place]
+        file.seek(self._offsets[place])
+        return np.frombuffer(file.read(stop * math.prod(shape) * kind.itemsize), kind).reshape(
+            stop, *shape
+        )
 
-    def restart(self) -> None:
-        """Forget what is there: the same plan, but other values."""
-        self._log.truncate(0)
-        self._batches.clear()
-        self.n_done = 0
+    @property
+    def batches(self) -> tuple[tuple[int, int, str], ...]:
+        """First sample, last sample and digest of the content of each batch that is complete."""
+        stops = [0, *(entry["stop"] for entry in self._batches)]
+        return tuple(
+            (start, entry["stop"], entry["content"])
+            for start, entry in zip(stops, self._batches, strict=False)
+        )
+
+    def refuse(self, why: str) -> FileExistsError:
+        """The error for a partial store that is not of this capture."""
+        return FileExistsError(
+            f"store must not exist yet or hold this very capture, got {self.partial} of one that "
+            f"was interrupted and has {why}; choose another path, or delete that folder to begin "
+            "anew"
+        )
 
     def _locked(self) -> FileIO:
         """The log, which no other process may hold."""
@@ -229,11 +285,35 @@ class DiskStore:
                 ) from error
         return log
 
-    def _planned(self) -> str:
+    def _go_on_or_create(self) -> None:
+        """Make the files, unless they are there and are of this very plan."""
+        note = self.partial / "plan.json"
+        if not note.exists():  # a kill came before the files were ready
+            self._create()
+            return
         try:
-            return str(json.loads((self.partial / "plan.json").read_text())["digest"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return ""
+            stored = _io.read_json(note, what="the plan of a partial store")
+            different = self._plan.difference(stored["parts"])
+            unlike = stored["digest"] != self._plan.digest
+        except (_io.DamagedFile, KeyError, TypeError, AttributeError) as error:
+            raise self.refuse(f"a damaged plan.json ({' '.join(str(error).split())})") from error
+        if different or unlike:
+            raise self.refuse(different or "another schema")
+
+    def _offset(self, place: int) -> int:
+        """Where the values of one file begin, if it is the file that the plan says."""
+        plan = self._plan
+        shape = (len(plan.rows), *plan.shapes[place])
+        try:
+            with _io.open_regular(self._file(place)) as file:
+                declared = _io.array_header(file)
+                offset = file.tell()
+                size = os.fstat(file.fileno()).st_size
+        except (OSError, ValueError, EOFError, SyntaxError, TypeError) as error:
+            raise self.refuse(f"a damaged {self._file(place).name} ({error})") from error
+        if declared != (shape, np.dtype(plan.dtype), False) or size != offset + plan.sizes[place]:
+            raise self.refuse(f"a damaged {self._file(place).name}")
+        return offset
 
     def _create(self) -> None:
         plan = self._plan
@@ -249,7 +329,8 @@ class DiskStore:
                 whole = (len(plan.rows), *shape)
                 np.lib.format.open_memmap(self._file(place), "w+", plan.dtype, whole)
                 _reserve(self._file(place))
-            (self.partial / "plan.json").write_text(json.dumps({"digest": plan.digest}))
+            with _io.whole_file(self.partial / "plan.json") as file:
+                file.write_text(json.dumps({"digest": plan.digest, "parts": plan.parts}))
         except OSError as error:
             shutil.rmtree(self.partial)
             size = sum(plan.sizes)
@@ -263,13 +344,11 @@ class DiskStore:
     def _resume(self) -> None:
         """Go on after the last batch whose line is whole and whose values are what it says."""
         size = 0
+        n = len(self._plan.rows)
         self._log.seek(0)
         for line in self._log.readall().splitlines(keepends=True):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                break
-            if not line.endswith(b"\n") or entry["checksums"] != self._found(entry["stop"]):
+            entry = _log_entry(line, self.n_done, n, len(self._plan.sites))
+            if entry is None or entry["checksums"] != self._found(entry["stop"]):
                 break
             self._batches.append(entry)
             self.n_done = entry["stop"]
@@ -303,7 +382,8 @@ class DiskStore:
         manifest = {
             "format": FORMAT,
             "schema": SCHEMA,
-            "plan": plan.digest,
+            "plan": {"digest": plan.digest, "parts": plan.parts},
+            "content": origin.content,
             "n": len(plan.rows),
             "axis": plan.rows.axis,
             "rows": {"file": "rows.npy", "digest": plan.rows.digest},
@@ -344,12 +424,31 @@ def partial_folder(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
 
 
-def finished_plan(path: Path) -> str:
-    """Digest of the plan of a complete store, or an empty string."""
+def remove_working_files(path: Path) -> None:
+    """Delete what only an unfinished store needs; a kill may have come in between."""
+    for leftover in ("plan.json", "log.jsonl"):
+        (path / leftover).unlink(missing_ok=True)
+
+
+def content_of_batch(digests: Sequence[bytes]) -> str:
+    """Digest of what the samples of a batch held, from one digest per sample."""
+    return xxhash.xxh3_64_hexdigest(b"".join(digests))
+
+
+def _log_entry(line: bytes, n_done: int, n: int, n_sites: int) -> dict[str, Any] | None:
+    """What one line of the log says; None if a kill cut it, or it cannot be true."""
     try:
-        return str(json.loads((path / "manifest.json").read_text(encoding="utf-8"))["plan"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    kinds = {"stop": int, "content": str, "checksums": list, "n_nonfinite": list}
+    if not line.endswith(b"\n") or not _io.json_fits(entry, kinds):
+        return None
+    numbers = [*entry["checksums"], *entry["n_nonfinite"]]
+    whole = all(isinstance(number, int) and number >= 0 for number in numbers)
+    if not (n_done < entry["stop"] <= n and len(numbers) == 2 * n_sites and whole):
+        return None
+    return dict(entry)
 
 
 def count_nonfinite(values: Tensor) -> int:
@@ -380,3 +479,8 @@ def _reserve(file: Path) -> None:
         return
     with FileIO(file, "r+") as opened:
         os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+
+
+def _short(value: object) -> str:
+    text = " ".join(str("nothing" if value in (None, "") else value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."

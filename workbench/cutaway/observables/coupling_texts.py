@@ -7,8 +7,9 @@ C       coupling coefficient, the slope that Theorem 2 predicts
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,8 @@ class CoupledReadings(Result):
     name_a: str
     name_b: str
     site: str
+
+    _shapes: ClassVar[Mapping[str, str]] = {"a": "n", "b": "n"}
 
     def __repr__(self) -> str:
         return (

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,7 @@ from torch import nn
 from cutaway.core import Index, Origin, Result, Tick, check, digest, part, silent
 from cutaway.model.model import Model, as_model
 from cutaway.observables.components import Components
+from cutaway.observables.finite import all_finite
 from cutaway.observables.opened import components_of
 from cutaway.observables.probe_fits import FITS
 from cutaway.observables.probe_measures import measured
@@ -78,6 +79,23 @@ class ProbeCurve(Result):
     site: str
     vector: str
     position: str
+
+    _shapes: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (
+            "method",
+            "size",
+            "auc",
+            "auc_low",
+            "auc_high",
+            "r2",
+            "r2_low",
+            "r2_high",
+            "within",
+            "within_low",
+            "within_high",
+        ),
+        "n",
+    )
 
     def wins_from(self, method: str, measure: Measure = "auc") -> int | None:
         """Smallest training size from which on a probe's mean stays above the vector's.
@@ -190,6 +208,8 @@ def compare_probes(
     kept = trainable(sizes, z[train])
     half = part(tick, 0.0, 0.5)
     x = _features(opened, components, rows, site=site, places=places, read=read, tick=half)
+    names_of = [f"text {place}" for place in range(len(rows))]
+    all_finite("residual streams of texts", x, names_of, "leave these texts out")
     free = {"vector": x @ direction} | {
         name: _numbers(f"scores of {name}", one, len(rows)) for name, one in (scores or {}).items()
     }
@@ -296,7 +316,7 @@ def _features(
                 found[place] = values[places[place]]
                 continue
             length = np.linalg.norm(batch.before[site][at, :n].double().cpu().numpy(), axis=1)
-            found[place] = values[~sinks_of(length)].mean(0)
+            found[place] = values[~sinks_of(length)].mean(0)  # a NaN is told by the caller
     return found
 
 

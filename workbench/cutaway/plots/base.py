@@ -1,9 +1,18 @@
 """What all figures share: the dispatch by kind of result, the colours, the empty figure."""
 
-from functools import singledispatch
-from typing import Any
+import dataclasses
+import html
+from collections.abc import Callable
+from functools import singledispatch, wraps
+from typing import Any, TypeVar
 
-from cutaway.core import Result
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cutaway.core import Index, Origin, Result
+
+Figure = TypeVar("Figure", bound=Callable[..., Any])
 
 OKABE_ITO = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
@@ -33,6 +42,82 @@ def plot(result: Result, **_options: Any) -> Any:
     kinds = ", ".join(one.__name__ for one in plot.registry if one is not object)
     raise TypeError(
         f"result must be one of {kinds}, got {type(result).__name__}; use to_frame() and plot that"
+    )
+
+
+def draws(draw: Figure) -> Figure:
+    """Register a function that draws one kind of result; the annotation says which.
+
+    It is given a result whose texts are escaped, and options likewise: plotly reads titles, labels,
+    names and hover texts as markup, and what a file says must never be any.
+    """
+
+    @wraps(draw)
+    def drawn(result: Result, **options: Any) -> Any:
+        return draw(
+            _inert(result), **{name: _inert_value(value) for name, value in options.items()}
+        )
+
+    plot.register(drawn)
+    return draw
+
+
+def _inert(result: Result) -> Result:
+    """Same result with every text in it escaped."""
+    names = [one.name for one in dataclasses.fields(result)]
+    changed = {name: _inert_value(getattr(result, name)) for name in names}
+    return dataclasses.replace(result, **changed)
+
+
+@singledispatch
+def _inert_value(value: Any) -> Any:
+    """Same value with every text in it escaped; numbers are passed on as they are."""
+    return value
+
+
+@_inert_value.register
+def _(value: str) -> str:
+    return html.escape(value, quote=False)
+
+
+@_inert_value.register(list)
+@_inert_value.register(tuple)
+def _(value: Any) -> Any:
+    return type(value)(map(_inert_value, value))
+
+
+@_inert_value.register
+def _(value: dict) -> dict[Any, Any]:  # type: ignore[type-arg]
+    return {_inert_value(key): _inert_value(one) for key, one in value.items()}
+
+
+@_inert_value.register
+def _(value: np.ndarray) -> NDArray[Any]:  # type: ignore[type-arg]
+    if value.dtype.kind not in "UO":
+        return value
+    return np.array([_inert_value(one) for one in value.ravel()]).reshape(value.shape)
+
+
+@_inert_value.register
+def _(value: pd.Series) -> Any:
+    return value if value.dtype.kind in "biufc" else value.astype(object).map(_inert_value)
+
+
+@_inert_value.register
+def _(value: pd.DataFrame) -> pd.DataFrame:
+    return value.assign(**{name: _inert_value(value[name]) for name in value})
+
+
+@_inert_value.register
+def _(value: Index) -> Index:
+    return Index(_inert_value(value.ids), _inert_value(value.axis))
+
+
+@_inert_value.register
+def _(value: Origin) -> Origin:
+    names = ("function", "model", "site", "data")
+    return dataclasses.replace(
+        value, **{name: _inert_value(getattr(value, name)) for name in names}
     )
 
 

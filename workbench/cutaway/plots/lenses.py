@@ -7,11 +7,11 @@ import numpy as np
 from cutaway.causal import Attributions, Effect
 from cutaway.filters import FilterScreen
 from cutaway.model import Predictions
-from cutaway.plots.base import OKABE_ITO, empty_figure, plot
+from cutaway.plots.base import OKABE_ITO, draws, empty_figure
 from cutaway.projection import Projection
 
 
-@plot.register
+@draws
 def _screen(result: FilterScreen, *, site: str | None = None, unit: int = 0) -> Any:
     """Ranking of all filters, or with `site` the samples of one filter by cluster."""
     figure = empty_figure(result)
@@ -41,7 +41,7 @@ def _screen(result: FilterScreen, *, site: str | None = None, unit: int = 0) -> 
     return figure
 
 
-@plot.register
+@draws
 def _effect(result: Effect) -> Any:
     """Change under the edit beside the changes under random controls."""
     figure = empty_figure(result)
@@ -56,7 +56,7 @@ def _effect(result: Effect) -> Any:
     return figure
 
 
-@plot.register
+@draws
 def _attributions(result: Attributions, *, sample: int | str | None = None) -> Any:
     """Map of one sample (the first by default); of texts and arrays, a line a sample."""
     figure = empty_figure(result)
@@ -78,7 +78,7 @@ def _attributions(result: Attributions, *, sample: int | str | None = None) -> A
     return figure
 
 
-@plot.register
+@draws
 def _predictions(result: Predictions) -> Any:
     """How the loss is spread over samples, right and wrong ones apart."""
     if result.correct is None or result.loss is None:
@@ -98,7 +98,7 @@ def _predictions(result: Predictions) -> Any:
     return figure
 
 
-@plot.register
+@draws
 def _projection(result: Projection, *, labels: Any = None) -> Any:
     """Points of all rows; with `labels` (one a row) a colour a class."""
     figure = empty_figure(result)

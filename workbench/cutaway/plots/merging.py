@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cutaway.core import check
 from cutaway.merging import ComplexityCurve, FeatureGroups, LayerMeasures, Merge
-from cutaway.plots.base import OKABE_ITO, empty_figure, plot
+from cutaway.plots.base import OKABE_ITO, draws, empty_figure
 
 _GREY = "#b5b5b5"
 _FEW = 7  # lines that a legend can name; black is the whole network
@@ -17,7 +17,7 @@ _LINE = 110  # letters of a finding that fit above a figure
 _CELLS = 12  # sites up to which the similarities are written into their cells
 
 
-@plot.register
+@draws
 def _groups(result: FeatureGroups) -> Any:
     """Features of each group in network order, and of what could not be grouped."""
     refused = len(result.refused)
@@ -49,7 +49,7 @@ def _paths(parts: list[dict[str, Any]]) -> str:
     return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
-@plot.register
+@draws
 def _merge(result: Merge, *, group: str | None = None) -> Any:
     """Features left of each group, and the merge tree of one: that with most merges by default."""
     names = [str(one) for one in result.rows]
@@ -119,7 +119,7 @@ def _dendrogram(tree: pd.DataFrame, size: int) -> tuple[NDArray[np.float64], lis
     return np.array(corners, dtype=np.float64).reshape(-1, 2), order
 
 
-@plot.register
+@draws
 def _curve(result: ComplexityCurve) -> Any:
     """Share of features left against beta, by group and whole, and what the rest is worth."""
     scored = bool(np.isfinite(result.score).any())
@@ -204,7 +204,7 @@ def _colour(place: int, many: int) -> str:
     return f"rgb({red},{green},{blue})"
 
 
-@plot.register
+@draws
 def _measures(result: LayerMeasures) -> Any:
     """Ranks and intrinsic dimension by site, and how similar any two sites are."""
     figure = empty_figure(

@@ -6,7 +6,7 @@ import numpy as np
 
 from cutaway.core import check
 from cutaway.observables import HeadMap, Paths
-from cutaway.plots.base import OKABE_ITO, empty_figure, plot
+from cutaway.plots.base import OKABE_ITO, draws, empty_figure
 
 _UNITS = {"norm": "length", "attribution": "logits", "ov_patching": "logits", "patching": "logits"}
 _TITLES = {
@@ -17,10 +17,10 @@ _TITLES = {
 }
 
 
-@plot.register
+@draws
 def _head_map(result: HeadMap) -> Any:
     """Layers by heads; signed kinds on a scale about zero."""
-    figure = empty_figure(result, f"{result.observable}: {_TITLES[result.kind]}")
+    figure = empty_figure(result, f"{result.observable}: {_TITLES.get(result.kind, result.kind)}")
     layers, heads = result.values.shape
     signed = result.kind != "norm"
     most = float(np.abs(result.values).max(initial=0.0)) or 1.0
@@ -32,7 +32,7 @@ def _head_map(result: HeadMap) -> Any:
     )  # fmt: skip
     figure.add_heatmap(
         z=result.values, x=np.arange(heads), y=np.arange(layers), zmax=most, customdata=around,
-        zmin=-most if signed else 0.0, colorbar_title=_UNITS[result.kind],
+        zmin=-most if signed else 0.0, colorbar_title=_UNITS.get(result.kind, ""),
         colorscale=[[0.0, OKABE_ITO[0]], [0.5, "#f6f6f6"], [1.0, OKABE_ITO[5]]] if signed
         else [[0.0, "#f6f6f6"], [1.0, OKABE_ITO[0]]],
         hovertemplate="L%{y}H%{x}: %{z:.3g}%{customdata}<extra></extra>",
@@ -42,7 +42,7 @@ def _head_map(result: HeadMap) -> Any:
     return figure
 
 
-@plot.register
+@draws
 def _paths(result: Paths, *, n: int = 25) -> Any:
     """Scores of the n strongest paths with intervals; crosses: through the real modules."""
     check.whole("n", n, 1)

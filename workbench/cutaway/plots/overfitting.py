@@ -10,7 +10,7 @@ from scipy import stats
 from cutaway.core import check
 from cutaway.filters.overfitting import AnomalyGrowth, FilterImpact, OutlierGradients, Removal
 from cutaway.filters.overfitting.statistics import mean_interval
-from cutaway.plots.base import OKABE_ITO, empty_figure, plot
+from cutaway.plots.base import OKABE_ITO, draws, empty_figure
 
 # Without yellow (too light for a thin line) and black (the mean).
 _RUNS = OKABE_ITO[:6]
@@ -18,7 +18,7 @@ _ZERO = {"color": "#777777", "dash": "dot", "width": 1}
 _BINS = 24
 
 
-@plot.register
+@draws
 def _growth(result: AnomalyGrowth, *, gap: Literal["accuracy", "loss"] = "accuracy") -> Any:
     """Flagged share, mean score and train-test gap over epochs: a thin line a run, and the mean.
 
@@ -75,7 +75,7 @@ def _add_courses(figure: Any, frame: pd.DataFrame, what: str, column: int) -> No
         )  # fmt: skip
 
 
-@plot.register
+@draws
 def _gradients(result: OutlierGradients, *, labels: ArrayLike | None = None) -> Any:
     """Cumulative distributions of the gradient norms, outliers against the others.
 
@@ -135,7 +135,7 @@ def _separation(result: OutlierGradients) -> str:
     return finding
 
 
-@plot.register
+@draws
 def _removal(result: Removal) -> Any:
     """Change of test accuracy and of the gap by what was left out: mean, interval, every seed."""
     changes = result.differences()
@@ -180,7 +180,7 @@ def _removal(result: Removal) -> Any:
     return figure
 
 
-@plot.register
+@draws
 def _impact(result: FilterImpact) -> Any:
     """Change of train and test accuracy and of the gap beside the changes under random draws."""
     observed, drawn = 100 * result.change, 100 * result.controls

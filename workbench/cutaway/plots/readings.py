@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from cutaway.observables import CoupledReadings, ProbeCurve, Steering, TokenRanks, TokenScores
-from cutaway.plots.base import OKABE_ITO, empty_figure, plot
+from cutaway.plots.base import OKABE_ITO, draws, empty_figure
 
 _MEASURES = {"auc": "AUC", "r2": "r²", "within": "r² within classes"}
 
 
-@plot.register
+@draws
 def _scores(result: TokenScores, *, color: Any = None) -> Any:
     """Score of every token by its position; sinks hollow; with `color` (one a text) a colour each.
 
@@ -42,7 +42,7 @@ def _scores(result: TokenScores, *, color: Any = None) -> Any:
     return figure
 
 
-@plot.register
+@draws
 def _ranks(result: TokenRanks) -> Any:
     """Tokens at both ends of a direction."""
     figure = empty_figure(result, f"{result.vector} at {result.site}")
@@ -56,7 +56,7 @@ def _ranks(result: TokenRanks) -> Any:
     return figure
 
 
-@plot.register
+@draws
 def _steering(result: Steering) -> Any:
     """Change and divergence of the step beside those of random directions."""
     figure = empty_figure(result, repr(result))
@@ -73,7 +73,7 @@ def _steering(result: Steering) -> Any:
     return figure
 
 
-@plot.register
+@draws
 def _probes(result: ProbeCurve, *, measure: str = "auc") -> Any:
     """Learning curves with their 95 % intervals; what needs no training as a level line."""
     if measure not in _MEASURES:
@@ -103,7 +103,7 @@ def _probes(result: ProbeCurve, *, measure: str = "auc") -> Any:
     return figure
 
 
-@plot.register
+@draws
 def _coupled(result: CoupledReadings) -> Any:
     """Readings at every token, the line that they show and the one that the weights predict."""
     figure = empty_figure(result, repr(result))

@@ -9,11 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cutaway.core import Index, Origin, Tick, check, digest
+from cutaway.core.scale import size_exponent
 from cutaway.model.activations import Activations
 
 Array = NDArray[np.float64]
 CHUNK_BYTES = 32e6  # of rows as float64; a pass over a piece takes well under 0.2 s
 HELD_BYTES = 256e6  # up to here the matrix is read once and held
+_ROUNDINGS = 2.0  # a column whose values lie so many roundings apart is constant
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +87,7 @@ def _of_table(rows: object) -> Rows:
         values = rows.select_dtypes(["number", "bool"]).to_numpy()
         index = Index(rows.index.to_numpy())
     else:
-        detached = getattr(rows, "detach", None)
-        values = np.asarray(detached().cpu() if callable(detached) else rows)
+        values = _array(rows)
         index = Index.count(len(values) if values.ndim else 0)
     if values.dtype.kind not in "fiub":
         raise TypeError(
@@ -96,6 +97,22 @@ def _of_table(rows: object) -> Rows:
     check.n_dims("rows", values, 2, "one row a sample, one column a feature")
     origin = Origin("from_arrays", {"digest": digest.of_arrays({"": values})}, rows=index.digest)
     return Rows((values,), index, origin, ("",))
+
+
+def _array(rows: object) -> NDArray[Any]:
+    """An array of anything array-like; what a mask covers is missing, hence NaN."""
+    if isinstance(rows, np.ma.MaskedArray):
+        hidden = np.ma.getmaskarray(rows)
+        values = np.asarray(rows.data)
+        return np.where(hidden, np.nan, values.astype(np.float64)) if hidden.any() else values
+    detached = getattr(rows, "detach", None)
+    try:
+        return np.asarray(detached().cpu() if callable(detached) else rows)
+    except ValueError as error:  # lists of unequal length
+        raise TypeError(
+            f"rows must be Activations, a DataFrame or an array of real numbers, got "
+            f"{type(rows).__name__} of unequal rows; give every row as many numbers"
+        ) from error
 
 
 class Matrix:
@@ -114,8 +131,13 @@ class Matrix:
         Rows without NaN or infinity; only these are read.
     mean, scale : ndarray of shape (features,)
         Taken off, and multiplied with.
+    exponent : int
+        The rows are divided by two to this power, so that squares stay in range; 0 for ordinary
+        sizes, and of several blocks, which have no unit.
+    varies : bool
+        Whether any column differs between rows by more than the rounding of its type.
     total : float
-        Sum of the variances of all columns, after scaling.
+        Sum of the variances of all columns, after scaling; 0 if none varies.
     """
 
     def __init__(self, rows: Rows, tick: Tick) -> None:
@@ -124,14 +146,24 @@ class Matrix:
         self.d = sum(block.shape[1] for block in self._blocks)
         n = len(rows.index)
         self._step = max(1, int(CHUNK_BYTES / (8 * self.d)))
+        self._exponents = [size_exponent(block, self._step) for block in self._blocks]
+        self.exponent = self._exponents[0] if len(self._blocks) == 1 else 0
         self.finite = np.zeros(n, np.bool_)
-        sums = np.zeros(self.d)
+        sums, first = np.zeros(self.d), np.zeros(0)
+        low, high = np.full(self.d, np.inf), np.full(self.d, -np.inf)
         for start in range(0, n, self._step):
             tick(0.5 * start / n, "reading rows")
             some = self._raw(np.arange(start, min(start + self._step, n)))
             good = np.isfinite(some).all(axis=1)
             self.finite[start : start + len(some)] = good
-            sums += some[good].sum(axis=0)
+            some = some if good.all() else some[good]
+            if not len(some):
+                continue
+            # Sums of differences: those of 0.3 err, and the error of a mean is no variance.
+            first = some[0].copy() if not len(first) else first
+            sums += (some - first).sum(axis=0)
+            np.minimum(low, some.min(axis=0), out=low)
+            np.maximum(high, some.max(axis=0), out=high)
         self.places = np.flatnonzero(self.finite)
         self.n = len(self.places)
         if self.n < 3:
@@ -139,7 +171,8 @@ class Matrix:
                 f"rows must hold 3 or more without NaN or infinity, got {self.n} of {n}; "
                 "look where the others come from"
             )
-        self.mean = sums / self.n
+        self.mean = first + sums / self.n
+        self._range = low, high
         self.scale = np.ones(self.d)
         self._measure(tick)
 
@@ -149,18 +182,30 @@ class Matrix:
             tick(0.5 + 0.5 * start / self.n, "reading rows")
             squares += (some**2).sum(axis=0)
         variances = squares / (self.n - 1)
-        first = 0
-        for block in self._blocks if len(self._blocks) > 1 else ():
+        first, self.varies = 0, False
+        for block in self._blocks:
             mine = slice(first, first + block.shape[1])
-            spread = float(variances[mine].sum())
-            self.scale[mine] = 1.0 / np.sqrt(spread) if spread > 0 else 0.0
+            kind = block.dtype if block.dtype.kind == "f" else np.dtype(np.float64)
+            low, high = (ends[mine] for ends in self._range)
+            rounding = _ROUNDINGS * float(np.finfo(kind).eps) * np.maximum(-low, high)
+            varies = bool((high - low > rounding).any())
+            self.varies |= varies
+            if len(self._blocks) > 1:
+                # A constant block has no scale: its roundings must not become the picture.
+                spread = float(variances[mine].sum())
+                self.scale[mine] = 1.0 / np.sqrt(spread) if varies else 0.0
             first = mine.stop
-        self.total = float((variances * self.scale**2).sum())
+        self.total = float((variances * self.scale**2).sum()) if self.varies else 0.0
         if self.n * self.d * 8 <= HELD_BYTES:
             self._held = np.concatenate([some for _, some in self.pieces()])
 
     def _raw(self, places: NDArray[np.int64]) -> Array:
-        parts = [np.asarray(block[places], np.float64) for block in self._blocks]
+        parts = [
+            np.ldexp(np.asarray(block[places], np.float64), -power)
+            if power
+            else np.asarray(block[places], np.float64)
+            for block, power in zip(self._blocks, self._exponents, strict=True)
+        ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     @property

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -25,13 +26,14 @@ class Projection(Result):
     Parameters
     ----------
     points : ndarray of shape (n, 2)
-        Coordinates; NaN for a row that was left out.
+        Coordinates; NaN for a row that was left out. Equal rows have one point.
     status : ndarray of str of shape (n,)
         "ok", or "non-finite" for a row with NaN or infinity.
     method : str
         "pca", "umap" or "tsne".
     explained : ndarray of shape (2,)
-        Share of the variance along each axis, in [0, 1]; NaN for UMAP and t-SNE.
+        Share of the variance along each axis, in [0, 1]; NaN for UMAP and t-SNE. Both are 0 where
+        all rows are equal but for rounding.
     reduced_to : int or None
         Principal components that UMAP or t-SNE was given; None: all features.
     kept_variance : float
@@ -50,6 +52,8 @@ class Projection(Result):
 
     schema: ClassVar[int] = 1
 
+    _shapes: ClassVar[Mapping[str, str]] = {"points": "n 2", "status": "n", "explained": "2"}
+
     def to_frame(self) -> pd.DataFrame:
         """One line a row: x, y, status."""
         columns = {"x": self.points[:, 0], "y": self.points[:, 1], "status": self.status}
@@ -66,6 +70,8 @@ class Projection(Result):
     def __repr__(self) -> str:
         out = int((self.status != "ok").sum())
         left = f", {out} left out (non-finite)" if out else ""
+        if self.method == "pca" and not self.explained.any():
+            left += ", all equal"
         given = f" of {self.reduced_to} components" if self.reduced_to else ""
         return (
             f"Projection({len(self.rows)} {self.rows.axis}s by {self.method}{given}{left}; "
@@ -91,17 +97,18 @@ def project(
     rows : Activations, DataFrame, or array_like of shape (n, features)
         Activations are flattened to one row a sample; of texts of different length, positions are
         averaged first. Of several sites each counts alike: its block is divided by the root of its
-        total variance. The numeric columns of a DataFrame, with its index as ids.
+        total variance. The numeric columns of a DataFrame, with its index as ids. Masked entries
+        count as NaN.
     method : {"pca", "umap", "tsne"}
         How to project.
     site : str or None
         One site of the activations; None: all.
     n_neighbors : int
-        UMAP: neighbours that shape the picture, 2 or more and fewer than the rows.
+        UMAP: neighbours that shape the picture, 2 or more and fewer than the different rows.
     min_dist : float
         UMAP: least distance of points, 0 to 1.
     perplexity : float
-        t-SNE: effective number of neighbours, 1 or more and less than the rows.
+        t-SNE: effective number of neighbours, 1 or more and less than the different rows.
     seed : int
         Of all chance.
     tick : Tick
@@ -117,15 +124,23 @@ def project(
     TypeError
         If `rows` are no numbers.
     ValueError
-        If there are fewer than 3 rows, or an option is out of range.
+        If there are fewer than 3 rows, an option is out of range, or, for UMAP and t-SNE, fewer
+        than 3 rows differ.
     ModuleNotFoundError
         If UMAP is not installed.
+
+    Warns
+    -----
+    RuntimeWarning
+        If all rows are equal but for rounding, which PCA draws as one point.
 
     Notes
     -----
     Rows are centred. UMAP and t-SNE get at most 50 principal components (see `reduced_to`,
-    `kept_variance`). Distances between clusters of a UMAP or t-SNE picture mean little. The same
-    seed gives the same points on one machine and library set.
+    `kept_variance`), each of several equal rows once, and in a unit of their own: rows times a
+    power of two give the same picture. PCA points have the unit of the rows, if of one site.
+    Distances between clusters of a UMAP or t-SNE picture mean little. The same seed gives the same
+    points on one machine and library set.
 
     References
     ----------
@@ -144,6 +159,11 @@ def project(
     made, facts = _placed(method, matrix, parameters, seed, part(tick, 0.2, 0.97))
     points = np.full((len(found.index), 2), np.nan)
     points[matrix.places] = made
+    if not np.isfinite(points[matrix.places]).all():
+        raise ValueError(
+            "rows must leave room for their distances in float64, got numbers up to about "
+            f"2^{matrix.exponent}; divide them by a power of ten"
+        )
     origin = replace(
         found.origin, function="project", parameters=parameters, seed=seed,
         site=", ".join(name for name in found.names if name), rows=found.index.digest,
@@ -186,12 +206,27 @@ def _placed(
     """Points of the finite rows (n, 2), and what `Projection` says about them."""
     facts = {"explained": np.full(2, np.nan), "reduced_to": None, "kept_variance": 1.0}
     if method == "pca":
-        seen = _components(matrix, 2, seed, tick)
         made = np.zeros((matrix.n, 2))  # one column of numbers has no second component
-        made[:, : seen.scores.shape[1]] = seen.scores
+        facts["explained"] = np.zeros(2)
+        if not matrix.varies:
+            warnings.warn(
+                f"rows must differ, got {matrix.n} that are equal but for rounding; all points are "
+                "the origin",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+            return made, facts | {"converged": True}
+        seen = _components(matrix, 2, seed, tick)
+        with np.errstate(over="ignore"):
+            made[:, : seen.scores.shape[1]] = np.ldexp(seen.scores, matrix.exponent)
         shares = [_share(float(one), matrix.total) for one in seen.variances]
         facts["explained"] = np.array([*shares, 0.0][:2])
         return made, facts | {"converged": seen.converged}
+    if not matrix.varies:
+        raise ValueError(
+            f"rows must differ for method {method!r}, got {matrix.n} that are equal but for "
+            "rounding; is the layer dead?"
+        )
     converged = True
     if matrix.d <= REDUCED:
         inputs = np.concatenate([some for _, some in matrix.pieces()])
@@ -201,9 +236,34 @@ def _placed(
         facts["reduced_to"] = inputs.shape[1]
         facts["kept_variance"] = _share(float(seen.variances.sum()), matrix.total)
     tick(0.3, f"{method}: {matrix.n} rows of {inputs.shape[1]} numbers")
-    made = _embedded(method, inputs, parameters, seed)
+    unit = int(np.frexp(np.sqrt(matrix.total))[1])
+    values = np.ldexp(inputs, -unit).astype(np.float32)
+    # Ties among neighbours make these libraries divide by zero or search for ever.
+    different, own = np.unique(values, axis=0, return_inverse=True)
+    _check_different(method, len(different), parameters)
+    if len(different) < len(values):
+        made = _embedded(method, different, parameters, seed)[own.ravel()]
+    else:
+        made = _embedded(method, values, parameters, seed)
+    if not np.isfinite(made).all():
+        raise ValueError(
+            f"method {method!r} must give finite points, got NaN; use method='pca' for these rows"
+        )
     tick(1.0, f"{method}: done")
     return made, facts | {"converged": converged}
+
+
+def _check_different(method: str, n: int, parameters: dict[str, Any]) -> None:
+    name = "n_neighbors" if method == "umap" else "perplexity"
+    if n < 3:
+        raise ValueError(
+            f"rows must hold 3 or more different ones for method {method!r}, got {n}; "
+            "use method='pca'"
+        )
+    if parameters[name] >= n:
+        raise ValueError(
+            f"{name} must be below the {n} different rows, got {parameters[name]}; lower it"
+        )
 
 
 def _components(
@@ -221,12 +281,18 @@ def _components(
     return seen
 
 
-def _embedded(method: str, inputs: Array, parameters: dict[str, Any], seed: int) -> Array:
-    values = np.ascontiguousarray(inputs, np.float32)
+def _embedded(
+    method: str, values: NDArray[np.float32], parameters: dict[str, Any], seed: int
+) -> Array:
+    """Points of rows that all differ."""
     if method == "tsne":
         from sklearn.manifold import TSNE
 
-        made = TSNE(perplexity=parameters["perplexity"], random_state=seed).fit_transform(values)
+        made = TSNE(
+            perplexity=parameters["perplexity"],
+            init="pca" if values.shape[1] > 1 else "random",  # one column has one component
+            random_state=seed,
+        ).fit_transform(values)
     else:
         made = _umap(parameters, seed).fit_transform(values)
     return np.asarray(made, np.float64)

@@ -1,9 +1,9 @@
 """E3: whether switching off the anomaly filters does more than switching off as many others."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,8 @@ class FilterImpact(Result):
         The [site, unit] that were switched off.
     chosen : str
         How they were chosen: "flagged", or "highest score" where too few were.
+    n_nonfinite : int
+        Samples of both sets left out because outputs are NaN or infinite before or after.
     """
 
     before: NDArray[np.float64]
@@ -46,6 +48,14 @@ class FilterImpact(Result):
     p: NDArray[np.float64]
     filters: list[list[object]]
     chosen: str
+    n_nonfinite: int = 0  # what was saved before it was counted has none
+
+    schema: ClassVar[int] = 2
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("before", "after", "p"), "3"),
+        "controls": "3 draws",
+    }
 
     @property
     def change(self) -> NDArray[np.float64]:
@@ -58,7 +68,7 @@ class FilterImpact(Result):
             "before": self.before,
             "after": self.after,
             "change": self.change,
-            "control_mean": self.controls.mean(axis=1),
+            "control_mean": self._control_means(),
             "p": self.p,
         }
         return pd.DataFrame(columns, index=pd.Index(self.rows.ids, name=self.rows.axis))
@@ -67,11 +77,20 @@ class FilterImpact(Result):
         parts = [
             f"{name} {100 * change:+.1f} (random {100 * mean:+.1f}, p {p:.2g})"
             for name, change, mean, p in zip(
-                self.rows, self.change, self.controls.mean(axis=1), self.p, strict=True
+                self.rows, self.change, self._control_means(), self.p, strict=True
             )
         ]
-        count = len(self.filters)
-        return f"FilterImpact({count} filters, {self.chosen}; in points: {', '.join(parts)})"
+        lost = f"; {self.n_nonfinite} samples left out (NaN or infinite outputs)"
+        return (
+            f"FilterImpact({len(self.filters)} filters, {self.chosen}; in points: "
+            f"{', '.join(parts)}{lost if self.n_nonfinite else ''})"
+        )
+
+    def _control_means(self) -> NDArray[np.float64]:
+        """Mean over the draws that left a finite output."""
+        known = np.isfinite(self.controls)
+        total = np.where(known, self.controls, 0.0).sum(axis=1)
+        return np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan)
 
 
 def ablate_flagged(
@@ -148,7 +167,7 @@ def ablate_flagged(
     )
     return FilterImpact(
         Index(np.array(["train", "test", "gap"]), "accuracy"), origin, before, after, changes,
-        np.array(p), [list(one) for one in listed], how,
+        np.array(p), [list(one) for one in listed], how, on_train.n_nonfinite + on_test.n_nonfinite,
     )  # fmt: skip
 
 

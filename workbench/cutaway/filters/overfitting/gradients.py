@@ -1,8 +1,10 @@
 """E2, first half: whether outlier samples have larger gradients early in training."""
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -30,7 +32,8 @@ class OutlierGradients(Result):
     Parameters
     ----------
     norms : ndarray of shape (n,)
-        Norm of each sample's loss gradient, mean over the early checkpoints.
+        Norm of each sample's loss gradient, mean over the early checkpoints; NaN where it is NaN or
+        infinite at one of them: such a sample is in no pair.
     norms_initial : ndarray of shape (n,) or None
         The same at random initialisation, as a control.
     outlier : ndarray of bool of shape (n,)
@@ -52,6 +55,11 @@ class OutlierGradients(Result):
     auc_classes: float
     interval: NDArray[np.float64]
     auc_initial: float
+
+    _shapes: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("norms", "norms_initial", "outlier"), "n"),
+        "interval": "2",
+    }
 
     def to_frame(self) -> pd.DataFrame:
         """One line a sample."""
@@ -163,7 +171,12 @@ def outlier_gradients(
     Raises
     ------
     ValueError
-        If there is no checkpoint, no labels, or not one score a sample.
+        If there is no checkpoint, no labels, not one score a sample, or no finite gradient.
+
+    Warns
+    -----
+    RuntimeWarning
+        If samples are left out because gradients are NaN or infinite, with their number.
     """
     began = time.perf_counter()
     values = np.asarray(scores, dtype=np.float64)
@@ -181,8 +194,23 @@ def outlier_gradients(
     before = found[-1] if initial is not None else None
     outlier = top(values, share)
     labels = np.asarray(data.labels)
+    known = np.isfinite(np.stack(found)).all(axis=0)
+    norms = np.where(known, norms, np.nan)
+    if not known.any():
+        raise ValueError(
+            f"gradients must be finite for at least one sample, got NaN or infinity in all "
+            f"{len(data)}; give earlier checkpoints"
+        )
+    if not known.all():
+        warnings.warn(
+            f"gradients must be finite, got NaN or infinity in {int((~known).sum())} of "
+            f"{len(data)} samples; they are left out",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    used = np.flatnonzero(known)
     rng = np.random.default_rng(seed)
-    draws = [rng.integers(0, len(data), len(data)) for _ in range(_RESAMPLES)]
+    draws = [used[rng.integers(0, len(used), len(used))] for _ in range(_RESAMPLES)]
     again = [auc_by_class(norms[one], outlier[one], labels[one]) for one in draws]
     origin = Origin(
         "outlier_gradients",
@@ -195,10 +223,12 @@ def outlier_gradients(
     )
     return OutlierGradients(
         data.index, origin, norms, before, outlier,
-        auc=auc(norms, outlier),
-        auc_classes=auc_by_class(norms, outlier, labels),
+        auc=auc(norms[used], outlier[used]),
+        auc_classes=auc_by_class(norms[used], outlier[used], labels[used]),
         interval=np.nanquantile(again, [0.025, 0.975]),
-        auc_initial=float("nan") if before is None else auc_by_class(before, outlier, labels),
+        auc_initial=float("nan") if before is None else auc_by_class(
+            before[used], outlier[used], labels[used]
+        ),
     )  # fmt: skip
 
 

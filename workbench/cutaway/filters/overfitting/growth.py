@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,22 @@ class AnomalyGrowth(Result):
     accuracy_test: NDArray[np.float64]
     loss_train: NDArray[np.float64]
     loss_test: NDArray[np.float64]
+
+    _shapes: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (
+            "run",
+            "epoch",
+            "fitted",
+            "likely",
+            "certain",
+            "score",
+            "accuracy_train",
+            "accuracy_test",
+            "loss_train",
+            "loss_test",
+        ),
+        "n",
+    )
 
     @property
     def gap(self) -> NDArray[np.float64]:

@@ -1,9 +1,9 @@
 """E2, second half: whether training without the outlier samples changes the train-test gap."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,10 @@ class Removal(Result):
     seed: NDArray[np.int64]
     accuracy_train: NDArray[np.float64]
     accuracy_test: NDArray[np.float64]
+
+    _shapes: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("group", "seed", "accuracy_train", "accuracy_test"), "n"
+    )
 
     def to_frame(self) -> pd.DataFrame:
         """One line a training."""

@@ -1,0 +1,1 @@
+"""Faults on purpose: damaged and hostile files, kills, full disks, cancels, two writers."""
