@@ -84,7 +84,10 @@ def _of_activations(acts: Activations, site: str | None) -> Rows:
 
 def _of_table(rows: object) -> Rows:
     if isinstance(rows, pd.DataFrame):
-        values = rows.select_dtypes(["number", "bool"]).to_numpy()
+        numbers = rows.select_dtypes(["number", "bool"])
+        values = numbers.to_numpy()
+        if values.dtype == object:  # nullable columns: what is missing is NaN
+            values = numbers.to_numpy(np.float64, na_value=np.nan)
         index = Index(rows.index.to_numpy())
     else:
         values = _array(rows)
