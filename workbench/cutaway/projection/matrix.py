@@ -15,7 +15,7 @@ from cutaway.model.activations import Activations
 Array = NDArray[np.float64]
 CHUNK_BYTES = 32e6  # of rows as float64; a pass over a piece takes well under 0.2 s
 HELD_BYTES = 256e6  # up to here the matrix is read once and held
-_ROUNDINGS = 2.0  # a column whose values lie so many roundings apart is constant
+_ROUNDINGS = 8.0  # a column whose values lie so many roundings apart is constant
 
 
 @dataclass(frozen=True, eq=False)
