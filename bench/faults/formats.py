@@ -264,8 +264,11 @@ def _language(folder: Path) -> Format:
         tokens = None
         if model.tokenizer is not None:
             tokens = [model.tokenizer.get_vocab(), model.tokenizer("the nurse said that she x")]
-        ids = torch.arange(6)[None]
-        logits = model.forward({"input_ids": ids, "attention_mask": torch.ones_like(ids)})
+        try:
+            with torch.no_grad():
+                logits = model.module(torch.arange(6)[None])[0]
+        except Exception as error:  # noqa: BLE001 - what it was read as cannot run: another value
+            logits = repr(error)
         return [model.module.state_dict(), logits, repr(tokens)], ""
 
     targets = [f"lm/{file.name}" for file in sorted(folder.iterdir())]
