@@ -5,7 +5,13 @@ BIN := $(VENV)/bin
 JS := widgets/cutaway_widgets/js
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help run lab test lint types js unit bench bench-ui faults env env-dev clean
+# Test workers, one thread each; a file stays with one worker, as its tests share servers.
+WORKERS ?= 2
+PARALLEL := -n $(WORKERS) --dist loadfile
+# Older makes cannot keep the output of jobs apart.
+SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
+
+.PHONY: help run lab test test-all lint types js unit unit-all bench bench-ui faults env env-dev clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -16,7 +22,13 @@ run: env         ## serve the dashboard with Voilà on 127.0.0.1
 lab: env         ## open the same page in JupyterLab
 	@$(BIN)/cutaway lab
 
-test: env-dev lint types js unit  ## everything that must be green: lint, types, JS, unit, browser, notebooks
+test: env-dev    ## what must be green before a commit, in ten minutes: checks and quick tests
+	@$(MAKE) --no-print-directory $(SYNC) -j3 lint types js
+	@$(MAKE) --no-print-directory unit
+
+test-all: env-dev  ## all there is: every host, packaging, pretrained models, slow training
+	@$(MAKE) --no-print-directory $(SYNC) -j3 lint types js
+	@$(MAKE) --no-print-directory unit-all
 
 env:
 	@$(PYTHON) .ci/environment.py all $(VENV)
@@ -33,12 +45,16 @@ types: env-dev   ## mypy --strict
 js: env-dev      ## build the page's code from its sources, type-check and test it
 	@$(BIN)/python .ci/js.py $(JS)
 
-unit: env-dev    ## pytest: unit, browser and notebook tests
+unit: env-dev    ## pytest: the quick unit, browser and notebook tests
+	@$(BIN)/python .ci/browser.py
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(PARALLEL)
+
+unit-all: env-dev  ## pytest: quick and slow tests
 	@$(BIN)/python .ci/browser.py
 	@for name in smollm2-135m minilm-l6; do \
 	  PIP_QUIET=1 $(BIN)/python -m cutaway_samples.pretrained install $$name 2>/dev/null \
 	  || echo "make: $$name could not be installed, its tests will be skipped"; done
-	$(BIN)/pytest -m "slow or not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(PARALLEL) -m "slow or not slow"
 
 bench: env-dev   ## measure speed and memory, write the tables under bench/
 	$(BIN)/python bench/run.py

@@ -106,10 +106,9 @@ def install(venv, extras):
         stop(
             "pip could not install cutaway[%s] (see above); mend that, then run make again" % extras
         )
-    # Else the first screen of a new environment would wait for it.
-    print("make: compiling the mixture engine (under a minute, once)")
-    ahead = "from cutaway.filters.search import compile_ahead as go; go()"
-    subprocess.call([python, "-c", ahead])
+    # Else the first screen of a new environment, or the first test, would wait for it.
+    print("make: compiling the mixture engine (about a minute, once)")
+    subprocess.call([python, os.path.join(ROOT, ".ci", "compile.py"), extras])
     stamp = os.path.join(venv, "cutaway-stamp.json")
     with open(stamp + ".tmp", "w") as file:
         json.dump({"extras": extras, "digest": wanted(extras)}, file)

@@ -4,6 +4,7 @@ A real Voilà with the filter explorer, real mouse and keys. Minutes can be give
 """
 
 import random
+import secrets
 import statistics
 import subprocess
 import sys
@@ -168,14 +169,17 @@ def main() -> int:
         return 0
     port = serve.free_port(8990)
     command = serve.voila_command(serve.notebooks_folder() / "dashboard.ipynb", port)
-    with subprocess.Popen(command, env=serve.host_environment(), stdout=subprocess.DEVNULL) as host:
+    token = secrets.token_hex(16)
+    with subprocess.Popen(
+        command, env=serve.host_environment(token), stdout=subprocess.DEVNULL
+    ) as host:
         try:
             while not serve.answers(port):
                 time.sleep(0.2)
             with sync_playwright() as driver:
                 browser = chromium.launched(driver, path)
                 page = browser.new_page(viewport={"width": 1400, "height": 1100})
-                page.goto(f"http://{serve.ADDRESS}:{port}/", timeout=120_000)
+                page.goto(f"http://{serve.ADDRESS}:{port}/?token={token}", timeout=120_000)
                 page.locator("section.cw-table .cw-sheet [role=row]").nth(3).wait_for(
                     timeout=120_000
                 )

@@ -6,6 +6,7 @@ Chromium. ``python bench/ui.py Cutaway 100000`` measures one page only and write
 
 import contextlib
 import math
+import secrets
 import statistics
 import subprocess
 import sys
@@ -52,14 +53,18 @@ def served(notebook: Path) -> Iterator[str]:
     """Address of a page in a Voilà of its own."""
     port = serve.free_port(9100)
     command = serve.voila_command(notebook, port)
+    token = secrets.token_hex(16)
     process = subprocess.Popen(
-        command, env=serve.host_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env=serve.host_environment(token),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         until = time.monotonic() + 60
         while not serve.answers(port) and time.monotonic() < until:
             time.sleep(0.1)
-        yield f"http://{serve.ADDRESS}:{port}/"
+        yield f"http://{serve.ADDRESS}:{port}/?token={token}"
     finally:
         process.terminate()
         process.wait()

@@ -66,6 +66,20 @@ def test_models_prints_and_writes_the_cards(tmp_path, capsys):
     assert len(lines) == 9
 
 
+def test_tables_that_are_written_hold_no_formulas(tmp_path, monkeypatch):
+    cards = {"title": "=1+1", "parameters": -3, "train_accuracy": -0.5, "test_accuracy": "@x"}
+    monkeypatch.setattr("cutaway_samples.names", lambda: ["+name"])
+    monkeypatch.setattr("cutaway_samples.card", lambda _name: cards)
+    assert cli.main(["models", "--out", str(tmp_path / "models.csv")]) == 0
+    lines = (tmp_path / "models.csv").read_text().splitlines()
+    assert lines[1] == "'+name,'=1+1,-3,-0.5,'@x"
+
+
+def test_sites_are_written_as_a_table(tmp_path):
+    assert cli.main(["sites", "lenet5-digits", "--out", str(tmp_path / "sites.csv")]) == 0
+    assert len((tmp_path / "sites.csv").read_text().splitlines()) > 5
+
+
 def test_screen_without_convolutions_asks_for_sites(capsys):
     assert cli.main(["screen", "gpt-occupations", "--limit", "5"]) == 1
     assert "--sites must be given for gpt-occupations" in capsys.readouterr().err

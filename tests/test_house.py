@@ -1,4 +1,4 @@
-"""The house itself: import directions, sizes of files, public names, clean notebooks."""
+"""The house itself: import directions, lengths of functions, public names, clean notebooks."""
 
 import ast
 import importlib
@@ -104,19 +104,26 @@ def test_no_user_interface_below_the_widgets():
     assert found == [("load_files.py", "pickle")]
 
 
-def test_files_are_short():
-    scripts = [
-        one
-        for one in (PACKAGES["cutaway_widgets"] / "js").rglob("*.js")
-        if "node_modules" not in one.parts
-    ]
-    others = [one for part in ("tests", "bench", ".ci") for one in (ROOT / part).rglob("*.py")]
+def body_lengths(text):
+    """Lines of each function of a source, without its heading and its docstring."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            documented = ast.get_docstring(node) is not None and len(node.body) > 1
+            yield node.name, node.end_lineno - node.body[documented].lineno + 1
+
+
+def test_functions_are_short():
     lengths = {
-        file: len(file.read_text(encoding="utf-8").splitlines())
-        for file in [*(file for _, file in sources()), *scripts, *others]
+        f"{file.name}: {name}": n
+        for _, file in sources()
+        for name, n in body_lengths(file.read_text(encoding="utf-8"))
     }
-    assert {file.name: n for file, n in lengths.items() if n > 400} == {}
-    assert sorted(lengths.values())[len(lengths) // 2] < 150
+    assert {name: n for name, n in lengths.items() if n > 60} == {}
+
+
+def test_the_length_test_can_fail():
+    text = 'def f(x):\n    """Two\n\n    lines."""\n' + "    x += 1\n" * 61
+    assert list(body_lengths(text)) == [("f", 61)]
 
 
 @pytest.mark.parametrize("package", ["cutaway", "cutaway_widgets"])

@@ -62,6 +62,7 @@ def test_wheel_holds_code_pages_weights_and_notebooks(wheel):
     assert not any("node_modules" in name or name.startswith("tests") for name in names)
 
 
+@pytest.mark.slow
 def test_wheel_installs_clean_without_jupyter_or_cuda_and_works(clean, tmp_path):
     listed = subprocess.run(
         [clean, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=True
@@ -77,6 +78,7 @@ def test_wheel_installs_clean_without_jupyter_or_cuda_and_works(clean, tmp_path)
     assert done.stdout.strip().startswith("smoke")
 
 
+@pytest.mark.slow
 def test_command_line_of_the_wheel(clean, tmp_path):
     command = clean.parent / "cutaway"
     listed = subprocess.run([command, "models"], capture_output=True, text=True, cwd=tmp_path)

@@ -1,5 +1,6 @@
 """Code that reproduces results, run in a process of its own."""
 
+import ast
 import dataclasses
 import subprocess
 import sys
@@ -167,3 +168,134 @@ def test_names_of_results_stay_in_comments(space):
 def test_only_workspaces_and_results_have_code():
     with pytest.raises(TypeError, match="what must be a Workspace or a Result, got int"):
         ct.code_of(3)
+
+
+PAYLOADS = (
+    "x.pt', trust=True) #", "\n__import__('os').system('echo run')\n", "\x00", "\u202e", "a\\",
+    "${x}", "{x}", "\U0001d588\U0001d599", "ct",
+    "same", "SystemExit", "selections", "class", "import", "__builtins__",
+    "",
+    "'" * 3, '"' * 3, "#", "\r\nct.load_model('x.pt', trust=True)", "x²", "\ud800",
+)  # fmt: skip
+
+
+def calls(code):
+    """Functions that a script calls, and whether it trusts anything."""
+    tree = ast.parse(code)
+    made = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    names = {ast.unparse(node.func) for node in made}
+    words = {word.arg for node in made for word in node.keywords}
+    return names, words
+
+
+ALLOWED = {"ct.load_model", "ct.load_data", "ct.capture", "ct.ablate", "ct.project", "same"} | {
+    "SystemExit", "ct.Zero", "ct.Steer", "ct.Selection", "ct.screen_filters", "ct.predict",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"edit": "load_model", "source": "x.pt", "trust": True},
+        {"edit": "open_workspace", "path": "x"},
+        {"edit": "Edit", "site": "a"},
+        {"edit": ["Zero"], "site": "a", "units": [1]},
+        {"edit": "Zero", "site": "a", "units": [1], "trust": True},
+        {"edit": "Zero", "site": "a"},
+        {"edit": "Replace", "site": "a", "units": [1], "values": [{"edit": "load_model"}]},
+        {"edit": "Steer", "site": "a", "direction": "__import__('os')"},
+        {"edit": "Steer", "site": "a", "direction": [1.0], "by": float("nan")},
+        "load_model('x.pt', trust=True)",
+        [["Zero"]],
+        None,
+    ],
+)
+def test_only_the_five_edits_are_written(space, edit):
+    for edits in ([edit], edit):
+        origin = dataclasses.replace(space.effect.origin, parameters={"edits": edits})
+        with pytest.raises(ValueError, match=r"^[^\n]+$"):
+            ct.code_of(dataclasses.replace(space.effect, origin=origin))
+
+
+@pytest.mark.parametrize("evil", PAYLOADS)
+def test_hostile_texts_stay_literals(space, evil):
+    origin = space.effect.origin
+    given = dict(origin.given)
+    forged = [
+        dataclasses.replace(origin, **{name: evil})
+        for name in ("model", "weights", "site", "data", "rows", "content")
+    ]
+    forged += [
+        dataclasses.replace(origin, parameters=dict(origin.parameters) | {"metric": evil, evil: 1}),
+        dataclasses.replace(origin, versions={evil: evil}),
+        dataclasses.replace(origin, given=given | {"model": {"source": evil, "name": evil}}),
+        dataclasses.replace(origin, given=given | {"data": {"source": evil, "split": [evil, [1]]}}),
+        dataclasses.replace(origin, parameters={
+            "edits": [{"edit": "Zero", "site": evil, "units": [1]}], "metric": [{evil: evil}]}),
+    ]  # fmt: skip
+    for one in forged:
+        workspace = ct.Workspace()
+        workspace.results[evil] = dataclasses.replace(space.effect, origin=one)
+        workspace.selections[evil] = ct.Selection((evil, 3), axis=evil, of=evil, by=evil)
+        code = ct.code_of(workspace)
+        names, words = calls(code)
+        assert names <= ALLOWED
+        assert "trust" not in words
+        stores = [ast.unparse(node) for node in ast.walk(ast.parse(code))
+                  if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]  # fmt: skip
+        assert not {"ct", "same", "SystemExit"} & set(stores)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"model": {"source": "a", "device": "cuda"}},
+        {"model": {"source": "a", "example": 1}},
+        {"model": {"source": ["a"]}},
+        {"model": {}},
+        {"data": {"source": "a", "labels.x": [1]}},
+        {"capture": {"sites": ["a"], "store": "/tmp/x"}},
+        {"capture": {"sites": ["a"], "tick": 1}},
+        {"capture": {}},
+        {"capture": 3},
+    ],
+)
+def test_arguments_are_those_that_a_file_may_name(space, given):
+    result = space.results["class" if "capture" in given else "predictions"]
+    forged = dataclasses.replace(result.origin, given=dict(result.origin.given) | given)
+    with pytest.raises(ValueError, match=r"^[^\n]+$"):
+        ct.code_of(dataclasses.replace(result, origin=forged))
+
+
+def test_numbers_without_a_plain_form(space):
+    origin = space.effect.origin
+    edits = [{"edit": "Replace", "site": "conv1", "units": [1], "values": [float("inf")]}]
+    forged = dataclasses.replace(origin, parameters=dict(origin.parameters) | {"edits": edits})
+    code = ct.code_of(dataclasses.replace(space.effect, origin=forged))
+    assert "values=[1e999]" in code
+    edits[0]["values"] = [float("nan")]
+    with pytest.raises(ValueError, match="NaN"):
+        ct.code_of(dataclasses.replace(space.effect, origin=forged))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os", "x = ct.load_model('a', trust=True)", "x = ct.open_workspace('a')", "print(1)",
+        "x = ct.load_model(__import__('os'))", "x = ct.capture.__globals__", "ct.load_model('a')",
+        "x = [ct.load_model('a')]", "same('a', ct.load_model('a').digest, 'b')", "ct = 3",
+        "x = ct.predict(*[1])", "x = ct.predict(**{'trust': True})", "del ct", "x: int = 3",
+        "x = (lambda: 3)()", "x = ct.Zero('a', 1)", "selections['a'] = ct.load_model('a')",
+        "x = y = None", "def same(a): pass", "x = ct.load_data('a' + 'b' * 10)",
+        "if 1:\n  x = None",
+        "same = None", "x = ct.capture(ct, ct, 'a')", "SystemExit = None", "x = f'{ct}'",
+    ],
+)  # fmt: skip
+def test_the_finished_script_is_checked_on_its_own(line):
+    from cutaway.reproduce import _HEAD, _check_script
+
+    _check_script(_HEAD + "m = ct.load_model('a')\nsame('m', m.digest, 'b')\n")
+    with pytest.raises(ValueError, match="code must be calls"):
+        _check_script(f"{_HEAD}{line}\n")
+    with pytest.raises(ValueError, match="code must be calls"):
+        _check_script(_HEAD.replace("ct\n", "os as ct\n"))

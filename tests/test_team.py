@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -28,25 +29,25 @@ def serving(folder, idle):
     (folder / "shared" / "texts.csv").write_text("text\none\ntwo\n")
     (folder / "private.csv").write_text("text\nsecret\n")
     write_page(folder / "questions.ipynb")
-    port = serve.free_port(9400)
+    with socket.socket() as probe:
+        probe.bind((serve.ADDRESS, 0))
+        port = probe.getsockname()[1]
     command = [
         sys.executable, "-u", "-m", "cutaway.cli", "serve", "--team", "--models", "lenet5-digits",
         "--folder", str(folder / "shared"), "--token", TOKEN, "--memory", "2GB", "--idle", idle,
         "--page", str(folder / "questions.ipynb"), "--port", str(port),
     ]  # fmt: skip
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder
-    ) as process:
+    with serve.host_process(
+        command, seconds=2 * serve.SECONDS_TO_END, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True, cwd=folder,
+    ) as process:  # fmt: skip
         for line in process.stdout:
             if "the dashboard is at" in line:
                 break
         assert line.split()[-1] == f"http://127.0.0.1:{port}/?token={TOKEN}"
-        try:
-            yield f"127.0.0.1:{port}"
-        finally:
-            process.send_signal(signal.SIGINT)
-            ended = process.wait(timeout=60)
-        assert ended == 0
+        yield f"127.0.0.1:{port}"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
 
 
 @pytest.fixture(scope="module")

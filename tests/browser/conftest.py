@@ -2,9 +2,15 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from static_page import open_views
+
+# Milliseconds that a browser test waits for what must come. A wait ends when it comes, so this
+# costs nothing, and on a machine with six other things to do a view takes ten times as long.
+PATIENCE = 30_000
+SECONDS_OF_BROWSER_TESTS = 300  # a host and its kernel start within the first test that uses them
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
@@ -15,6 +21,31 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def pytest_configure():
+    """Set the patience of every expectation, in one place."""
+    try:
+        from playwright.sync_api import expect
+    except ModuleNotFoundError:
+        return  # the tests that need it skip
+    expect.set_options(timeout=PATIENCE)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Give tests of pages the time that starting a host takes beside other work; mark tiers."""
+    explorers = [one for one in items if one.path.stem.startswith("test_explorers")]
+    if explorers:
+        from explorer_suite import is_quick  # imports the whole workbench
+
+        for item in explorers:
+            if not is_quick(item):
+                item.add_marker(pytest.mark.slow)
+    for item in items:
+        ours = item.path.parent == Path(__file__).parent
+        if ours and not item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(SECONDS_OF_BROWSER_TESTS))
 
 
 def chromium() -> str | None:

@@ -3,7 +3,7 @@
 import time
 
 MIDDLE = ((0.3, 0.3), (0.75, 0.3), (0.75, 0.75), (0.3, 0.75), (0.3, 0.32))
-PATIENCE = 20.0  # seconds
+PATIENCE = 30.0  # seconds
 
 
 def box_of(locator):
@@ -22,6 +22,12 @@ def box_of(locator):
         locator.page.wait_for_timeout(20)
 
 
+def wheel(locator, down=0, right=0):
+    """Turn the wheel over an element, as far as it scrolls or by these many pixels of the page."""
+    locator.hover()
+    locator.page.mouse.wheel(right, down)
+
+
 def drag(page, canvas, outline=MIDDLE, steps=4):
     """Press, move along the outline (parts of the canvas), release."""
     canvas.scroll_into_view_if_needed()
@@ -32,3 +38,21 @@ def drag(page, canvas, outline=MIDDLE, steps=4):
     for x, y in at[1:]:
         page.mouse.move(x, y, steps=steps)
     page.mouse.up()
+
+
+# Playwright scrolls whatever hides the target of a click, also panels that clip what sticks out of
+# them and that no wheel moves. A person cannot do that.
+PUSHED = """() => [...document.querySelectorAll("body *")]
+  .filter((e) => e.matches(".cw *") || e.querySelector(".cw"))
+  .filter((e) => !e.matches("input, textarea, select"))
+  .filter((e) => {
+    const { overflowX, overflowY } = getComputedStyle(e);
+    const fixed = (overflow) => overflow === "hidden" || overflow === "clip";
+    return (fixed(overflowY) && e.scrollTop > 1) || (fixed(overflowX) && e.scrollLeft > 1);
+  })
+  .map((e) => `${e.tagName}.${e.className}: ${e.scrollLeft}, ${e.scrollTop}`)"""
+
+
+def pushed(page):
+    """Panels without scroll bars that a test has scrolled: what it pressed, no hand can reach."""
+    return page.evaluate(PUSHED)

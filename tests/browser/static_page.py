@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from pathlib import Path
 
 import ipywidgets
@@ -128,8 +129,23 @@ def open_views(browser, views, *, dark=False, width=900, height=900, columns="1f
     return page
 
 
+# Views draw once a frame: what changed is drawn in the next one, pictures once they are decoded.
+DRAWN = """async (frames) => {
+  await Promise.all([...document.images].map((one) => one.decode().catch(() => {})));
+  for (let k = 0; k < frames; k++) await new Promise((done) => requestAnimationFrame(done));
+  await new Promise((done) => setTimeout(done));
+}"""
+
+
+def drawn(page, frames=4):
+    """Wait until the page has drawn what has changed."""
+    page.evaluate(DRAWN, frames)
+
+
 def snapshot(page, name):
-    """Picture of the page among the test artifacts, for a person to look at."""
+    """Picture of the page among the test artifacts, for a person to look at; if asked for."""
+    if not os.environ.get("CUTAWAY_SCREENSHOTS"):
+        return
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
 

@@ -6,7 +6,7 @@ A new view joins by one line in `gallery.VIEWS`: how to make it on a link of sam
 import axe
 import pytest
 from gallery import EMPTY, VIEWS, samples
-from static_page import of, open_views, snapshot
+from static_page import drawn, of, open_views, snapshot
 
 import cutaway_widgets as cw
 from cutaway.core import Index
@@ -29,8 +29,7 @@ def wrong(page, view):
 def opened(browser, views, **look):
     page = open_views(browser, views, **look)
     axe.bring(page)
-    # A frame, so that every view has drawn itself.
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
+    drawn(page)
     return page
 
 
@@ -52,7 +51,7 @@ def test_nothing_serious_with_and_without_a_selection(browser, look):
         " m.set('_by', 'code'); m.set('_mask', new DataView(b.buffer)); }",
         [link.model_id],
     )
-    page.wait_for_timeout(50)
+    drawn(page)
     assert found(page, views) == {}
     # One view's open menu lies over the next.
     saves = of(page, views["scatter"]).get_by_role("button", name="Save this view")

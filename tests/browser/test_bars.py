@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from static_page import of, open_views, snapshot, take_away
+from static_page import drawn, of, open_views, snapshot, take_away
 from static_scene import expect, selected
 
 import cutaway_widgets as cw
@@ -125,7 +125,7 @@ def test_looks(browser, scene, dark, width):
     page = open_views(browser, [*scene, twice], dark=dark, width=width)
     of(page, scene[0]).get_by_role("option").nth(1).click()
     of(page, scene[0]).get_by_role("slider").press("ArrowRight")
-    page.wait_for_timeout(100)
+    drawn(page)
     snapshot(page, f"bars-{'dark' if dark else 'light'}-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     take_away(page)

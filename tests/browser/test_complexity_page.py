@@ -37,7 +37,7 @@ def test_in_a_saved_page_the_slider_moves_bars_and_curves(browser, tmp_path):
     for one in lines.all():
         expect(one.locator(".cw-summary")).to_contain_text(f"cursor at beta {last:.4f}")
     assert opened.errors == []
-    page.context.close()
+    opened.close()
 
 
 def test_with_a_kernel_the_slider_merges_and_a_feature_shows_its_members(browser, tmp_path):

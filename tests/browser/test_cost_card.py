@@ -6,7 +6,7 @@ from pathlib import Path
 import ipywidgets
 import numpy as np
 import pytest
-from static_page import of, open_views, snapshot, take_away
+from static_page import drawn, of, open_views, snapshot, take_away
 from static_scene import expect, selected
 
 import cutaway_widgets as cw
@@ -121,7 +121,7 @@ def test_a_plan_that_does_not_fit_says_what_helps(browser):
 def test_looks(browser, scene, dark, width):
     page = open_views(browser, scene, dark=dark, width=width)
     of(page, scene[0]).locator(".cw-tr").nth(1).click()
-    page.wait_for_timeout(100)
+    drawn(page)
     snapshot(page, f"cost-{'dark' if dark else 'light'}-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     take_away(page)

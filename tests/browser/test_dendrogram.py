@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from mouse import box_of, drag
 from scipy.cluster.hierarchy import fcluster, linkage
-from static_page import of, open_views, snapshot
+from static_page import drawn, of, open_views, snapshot
 from static_scene import PAINTED, selected
 
 import cutaway_widgets as cw
@@ -162,7 +162,7 @@ def test_pictures(browser, name, dark, width):
     of(page, view).locator("canvas.cw-over").focus()
     for key in ("ArrowDown", "ArrowDown"):
         page.keyboard.press(key)
-    page.wait_for_timeout(150)
+    drawn(page)
     snapshot(page, f"dendrogram-{name}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.strays == []

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mouse import box_of, drag
-from static_page import of, open_views, snapshot
+from static_page import drawn, of, open_views, snapshot
 from static_scene import PAINTED, look, repainted, selected
 
 import cutaway_widgets as cw
@@ -211,7 +211,7 @@ def test_pictures(browser, name, dark, width):
     page.wait_for_function(PAINTED, arg=of(page, wide).locator("canvas").first.element_handle())
     drag(page, of(page, wide).locator("canvas.cw-over"), [(0.4, 0.3), (0.6, 0.5)])
     of(page, view).locator("canvas.cw-over").press("ArrowRight")
-    page.wait_for_timeout(150)
+    drawn(page)
     snapshot(page, f"heat-map-{name}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.strays == []

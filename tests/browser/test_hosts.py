@@ -12,7 +12,8 @@ SECONDS = 1000
 FILTERS = "Filters, most anomalous first"
 
 
-@pytest.fixture(scope="class", params=list(HOSTS))
+# The workbench, whose scenario is longer, is in JupyterLab in the quick tier.
+@pytest.fixture(scope="class", params=["voila", pytest.param("lab", marks=pytest.mark.slow)])
 def host(request, browser, tmp_path_factory):
     with HOSTS[request.param](browser, tmp_path_factory.mktemp(request.param)) as page:
         page.name = request.param
@@ -51,7 +52,7 @@ class TestDashboard:
         site, unit = rows.nth(3).get_by_role("gridcell").all_inner_texts()[:2]
         rows.nth(3).click()
         title = f"Samples of {site}, filter {unit}"
-        expect(view(host, title)).to_be_visible(timeout=20 * SECONDS)
+        expect(view(host, title)).to_be_visible()
         expect(
             host.page.get_by_text(re.compile(rf"{site} unit {unit}: .*outliers?"))
         ).to_be_visible()
@@ -75,13 +76,13 @@ class TestDashboard:
         # The line below the scatter is written by Python.
         expect(
             host.page.get_by_text(re.compile(rf"^{count} samples selected: \d+ of class \d"))
-        ).to_be_visible(timeout=20 * SECONDS)
+        ).to_be_visible()
         grid = view(host, "Outlier samples")
         grid.get_by_role("radio", name=re.compile("[Ss]elect")).click()
         expect(grid.get_by_role("option").first).to_have_attribute("aria-selected", "true")
         host.shoot(f"{host.name}-selected")
         scatter.locator("canvas.cw-over").press("Escape")
-        expect(host.page.get_by_text("No samples selected")).to_be_visible(timeout=20 * SECONDS)
+        expect(host.page.get_by_text("No samples selected")).to_be_visible()
 
     @pytest.mark.parametrize("column", ["class", "prediction", "loss", "cluster"])
     def test_colours_by(self, host, column):
@@ -96,8 +97,8 @@ class TestDashboard:
             tree.get_by_role("treeitem", name=re.compile(rf"^{name}\b")).click()
         host.page.get_by_role("button", name="Screen picked layers").click()
         progress = view(host, "Screen")
-        progress.get_by_role("button", name=re.compile("Cancel")).click(timeout=20 * SECONDS)
-        expect(progress.get_by_text(re.compile("[Cc]ancelled"))).to_be_visible(timeout=30 * SECONDS)
+        progress.get_by_role("button", name=re.compile("Cancel")).click()
+        expect(progress.get_by_text(re.compile("[Cc]ancelled"))).to_be_visible()
         expect(view(host, FILTERS).get_by_text("22 units")).to_be_visible()
         for name in ("conv1", "fc1", "tanh1", "tanh2", "tanh3"):
             tree.get_by_role("treeitem", name=re.compile(rf"^{name}\b")).click()
@@ -110,9 +111,7 @@ class TestDashboard:
         tree = view(host, "Layers")
         tree.get_by_role("treeitem", name=re.compile(r"^conv2\b")).click()
         host.page.get_by_role("button", name="Screen picked layers").click()
-        expect(host.page.get_by_text("Pick at least one layer in the tree")).to_be_visible(
-            timeout=20 * SECONDS
-        )
+        expect(host.page.get_by_text("Pick at least one layer in the tree")).to_be_visible()
 
     def test_switching_a_filter_off_and_undo(self, host):
         page = host.page
@@ -128,12 +127,12 @@ class TestDashboard:
         host.shoot(f"{host.name}-switched-off")
         buttons = page.locator("section.cw-actions")
         buttons.get_by_role("button", name="Undo").click()
-        expect(page.get_by_text("No filter is switched off")).to_be_visible(timeout=20 * SECONDS)
+        expect(page.get_by_text("No filter is switched off")).to_be_visible()
         expect(colours.locator("option", has_text="correct after")).to_have_count(0)
         buttons.get_by_role("button", name="Redo").click()
-        expect(said).to_be_visible(timeout=20 * SECONDS)
+        expect(said).to_be_visible()
         buttons.get_by_role("button", name="Undo").click()
-        expect(page.get_by_text("No filter is switched off")).to_be_visible(timeout=20 * SECONDS)
+        expect(page.get_by_text("No filter is switched off")).to_be_visible()
 
     def test_samples_picked_in_the_heat_map_rank_the_filters(self, host):
         page = host.page
@@ -149,7 +148,7 @@ class TestDashboard:
         mouse.up()
         expect(
             page.get_by_text(re.compile(r"filters hold the \d+ selected samples"))
-        ).to_be_visible(timeout=20 * SECONDS)
+        ).to_be_visible()
         apart = view(host, "Filters that set these samples apart")
         expect(apart.locator(".cw-sheet [role=row]").first).to_be_visible()
         page.get_by_role("tab", name="Feature maps").click()
@@ -173,6 +172,7 @@ class TestDashboard:
         assert host.errors == []
 
 
+@pytest.mark.slow  # the gallery is looked at in the dark in the quick tier
 def test_dark_theme(browser, tmp_path):
     with voila(browser, tmp_path) as host:
         host.page.goto(f"{host.address}?theme=dark", timeout=120_000)

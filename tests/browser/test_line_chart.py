@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mouse import box_of, drag
-from static_page import of, open_views, snapshot
+from static_page import drawn, of, open_views, snapshot
 from static_scene import PAINTED, look, repainted, selected
 
 import cutaway_widgets as cw
@@ -184,7 +184,7 @@ def test_pictures(browser, name, dark, width):
     drag(page, of(page, chart).locator("canvas.cw-over"), [(0.6, 0.4), (0.8, 0.6)])
     box = box_of(of(page, chart).locator("canvas.cw-over"))
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 60)
-    page.wait_for_timeout(150)
+    drawn(page)
     snapshot(page, f"line-chart-{name}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.strays == []

@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from hosts import Page, running
+from hosts import TOKEN, Page, free_port, running
 
 from cutaway import serve
 
@@ -45,23 +45,22 @@ def page(request, browser, tmp_path_factory):
     cells = [nbformat.v4.new_code_cell(one) for one in CELLS]
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), file)
-    port = serve.free_port(9000)
+    port = free_port()
     if request.param == "voila":
-        command, path = serve.voila_command(file, port), ""
+        command, path = serve.voila_command(file, port), "?"
     else:
         command = serve.lab_command(folder, file.name, port, browser=False)
-        command.append("--IdentityProvider.token=")
         path = f"lab/tree/{file.name}?reset"
     with running(command, port, folder / "host.log"):
         host = Page(browser)
-        host.page.goto(f"http://{serve.ADDRESS}:{port}/{path}", timeout=120 * SECONDS)
+        host.page.goto(f"http://{serve.ADDRESS}:{port}/{path}&token={TOKEN}", timeout=120 * SECONDS)
         if request.param == "lab":
             host.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120 * SECONDS)
             host.page.get_by_role("menuitem", name="Run", exact=True).click()
             host.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         host.page.locator(".cw-selection").wait_for(timeout=120 * SECONDS)
         yield host
-        host.context.close()
+        host.close()
 
 
 def test_page_and_python_share_selections_undo_and_names(page):
@@ -69,7 +68,7 @@ def test_page_and_python_share_selections_undo_and_names(page):
     canvas = one.locator(".cw-histogram canvas")
 
     def heard(text):
-        expect(one.get_by_text(text)).to_be_visible(timeout=20 * SECONDS)
+        expect(one.get_by_text(text)).to_be_visible()
 
     def counted(n):
         expect(bar.get_by_text(f"{n} of {N} samples selected")).to_be_visible()

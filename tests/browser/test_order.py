@@ -94,7 +94,6 @@ def test_a_fast_click_after_picking_runs_those_picks(browser, tmp_path, name):
         host.page.wait_for_function(
             "n => JSON.parse(document.querySelector('.heard').innerText).at(-1)[0] === n",
             arg=len(pauses) + 1,
-            timeout=20 * SECONDS,
         )
         last = json.loads(host.page.locator(".heard").inner_text())[-1]
         assert set(last[1]) == set(beside[-1]) ^ {"layer0"}

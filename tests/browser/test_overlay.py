@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from static_page import of, open_views, snapshot, take_away
+from static_page import drawn, of, open_views, snapshot, take_away
 from static_scene import expect, selected
 
 import cutaway_widgets as cw
@@ -14,7 +14,7 @@ from cutaway.data import load_data
 
 sys.path.append(str(Path(__file__).parents[1] / "widgets"))
 from attributed import attributed
-from mouse import box_of
+from mouse import box_of, wheel
 
 pytestmark = pytest.mark.browser
 
@@ -138,7 +138,7 @@ def test_only_tiles_in_sight_are_in_the_page(page, scene):
     view = scene[0]
     tiles(page, view).first.wait_for()
     assert tiles(page, view).count() < 30
-    of(page, view).get_by_role("listbox").evaluate("e => { e.scrollTop = 1e6; }")
+    wheel(of(page, view).get_by_role("listbox"), 1e6)
     of(page, view).get_by_role("option", name="sample s58").wait_for()
 
 
@@ -157,7 +157,7 @@ def test_without_attributions_or_about_other_samples_it_says_so(browser, scene):
 def test_looks(browser, scene, dark, width):
     page = open_views(browser, scene, dark=dark, width=width)
     tiles(page, scene[0]).nth(1).click()
-    page.wait_for_timeout(100)
+    drawn(page)
     snapshot(page, f"overlay-{'dark' if dark else 'light'}-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     take_away(page)

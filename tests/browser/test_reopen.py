@@ -4,7 +4,7 @@ import copy
 
 import nbformat
 import pytest
-from hosts import Page, running
+from hosts import TOKEN, Page, free_port, running
 from nbclient import NotebookClient
 from nbformat.sign import NotebookNotary
 
@@ -47,9 +47,8 @@ def port(tmp_path_factory):
             if name != "stranger":
                 NotebookNotary().sign(book)
             nbformat.write(book, notebooks / f"{name}.ipynb")
-        port = serve.free_port(8970)
+        port = free_port()
         command = serve.lab_command(notebooks, "alive.ipynb", port, browser=False)
-        command.append("--IdentityProvider.token=")
         with running(command, port, folder / "lab.log"):
             yield port
 
@@ -62,7 +61,8 @@ def opened(browser, port):
         host = Page(browser)
         pages.append(host)
         host.page.goto(
-            f"http://{serve.ADDRESS}:{port}/lab/tree/{name}.ipynb?reset", timeout=120 * SECONDS
+            f"http://{serve.ADDRESS}:{port}/lab/tree/{name}.ipynb?reset&token={TOKEN}",
+            timeout=120 * SECONDS,
         )
         host.page.locator(".jp-Notebook .jp-OutputArea-output").first.wait_for(
             timeout=120 * SECONDS
@@ -71,7 +71,7 @@ def opened(browser, port):
 
     yield start
     for host in pages:
-        host.context.close()
+        host.close()
 
 
 def test_with_widget_state_the_views_live_and_follow_each_other(opened):

@@ -7,7 +7,7 @@ import ipywidgets
 import numpy as np
 import pytest
 from PIL import Image
-from static_page import of, open_views, snapshot
+from static_page import drawn, of, open_views, snapshot
 from static_scene import N, scene  # noqa: F401 - a fixture
 
 import cutaway_widgets as cw
@@ -101,7 +101,7 @@ def test_twenty_scatters_on_a_page_all_draw(browser, engine):
         for k in range(20)
     ]  # fmt: skip
     page = open_views(browser, views, width=1280, columns="repeat(4, 1fr)")
-    page.wait_for_timeout(500)
+    drawn(page)
     for one in views:
         assert coloured(of(page, one).locator(".cw-body").screenshot()) > 300, one.title
     used = [of(page, one).locator("[data-engine]").get_attribute("data-engine") for one in views]

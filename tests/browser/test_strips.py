@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from gallery import planted_atlas
-from mouse import box_of
-from static_page import of, open_views, snapshot, take_away
+from mouse import box_of, wheel
+from static_page import drawn, of, open_views, snapshot, take_away
 from static_scene import expect, look, repainted, selected
 
 import cutaway_widgets as cw
@@ -123,7 +123,11 @@ def test_keys_alone_reach_select_and_scroll_and_stay_in_the_view(page, scene):
 
 def test_scrolled_tiles_are_found_under_the_pointer(page, scene):
     view = scene[0]
-    of(page, view).locator(".cw-port").evaluate("e => { e.scrollTop = 520; e.scrollLeft = 260; }")
+    port = of(page, view).locator(".cw-port")
+    wheel(port, 520, 260)
+    page.wait_for_function(
+        "e => e.scrollTop === 520 && e.scrollLeft === 260", arg=port.element_handle()
+    )
     page.mouse.click(*place(page, view, 1, 1))
     assert selected(page, view.unit_link) == [11]
     assert selected(page, view.link) == [18]
@@ -149,7 +153,7 @@ def test_the_empty_state_says_what_to_do(browser):
 def test_looks(browser, scene, dark, width):
     page = open_views(browser, scene, dark=dark, width=width)
     page.mouse.click(*place(page, scene[0], 1, 2))
-    page.wait_for_timeout(100)
+    drawn(page)
     snapshot(page, f"strips-{'dark' if dark else 'light'}-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     take_away(page)

@@ -1,14 +1,10 @@
 """Two people on a team's server at once, each with a browser of their own."""
 
 import re
-import signal
-import subprocess
 import sys
 
 import pytest
-from hosts import Page
-
-from cutaway import serve
+from hosts import Page, free_port, serving
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
 pytestmark = [
@@ -21,23 +17,13 @@ TOKEN = "a-secret-of-the-team"
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("team")
-    port = serve.free_port(9500)
-    command = [
-        sys.executable, "-u", "-m", "cutaway.cli", "serve", "--team", "--models",
-        "lenet5-digits,alexnet-digits", "--token", TOKEN, "--memory", "3GB", "--page", "workbench",
-        "--port", str(port), "--no-browser",
+    arguments = [
+        "serve", "--team", "--models", "lenet5-digits,alexnet-digits", "--token", TOKEN,
+        "--memory", "3GB", "--page", "workbench", "--port", str(free_port()), "--no-browser",
     ]  # fmt: skip
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder
-    ) as process:
-        said = next(line for line in process.stdout if "http://" in line)
-        try:
-            assert TOKEN in said
-            yield said.split()[-1]
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=60)
+    with serving(arguments, tmp_path_factory.mktemp("team")) as (_, url):
+        assert TOKEN in url
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +37,7 @@ def people(browser, address):
         pages.append(one)
     yield pages
     for one in pages:
-        one.context.close()
+        one.close()
 
 
 def test_without_the_token_nothing_is_shown(browser, address):

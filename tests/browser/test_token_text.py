@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from static_page import of, open_views, snapshot
+from mouse import wheel
+from static_page import drawn, of, open_views, snapshot
 from static_scene import selected
 
 import cutaway_widgets as cw
@@ -158,8 +159,10 @@ def test_of_five_thousand_texts_only_those_in_sight_are_in_the_page(browser):
     blocks = of(page, view).get_by_role("option")
     blocks.first.wait_for()
     assert blocks.count() < 30
-    port.evaluate("e => { e.scrollTop = e.scrollHeight / 2; }")
-    page.wait_for_timeout(200)
+    half = port.evaluate("e => e.scrollHeight / 2")
+    wheel(port, half)
+    page.wait_for_function("([e, y]) => e.scrollTop > 0.9 * y", arg=[port.element_handle(), half])
+    drawn(page)
     assert blocks.count() < 30
     # No hole and no overlap between blocks, whatever was guessed of their heights.
     edges = blocks.evaluate_all(
@@ -181,7 +184,7 @@ def test_a_very_long_text_is_shown_in_parts(browser):
     tokens = of(page, view).locator(".cw-token")
     expect(tokens).to_have_count(2000)
     port = of(page, view).get_by_role("listbox")
-    port.evaluate("e => { e.scrollTop = e.scrollHeight; }")
+    wheel(port, 1e6)
     of(page, view).get_by_text("… 500 more tokens").click()
     expect(tokens).to_have_count(2500)
     assert selected(page, view.link) == []
@@ -210,7 +213,7 @@ def test_pictures(browser, name, dark, width):
     page = open_views(browser, [view, plain], dark=dark, width=width)
     of(page, view).locator(".cw-token", has_text="nurse").click()
     of(page, view).locator(".cw-token", has_text="return").hover()
-    page.wait_for_timeout(150)
+    drawn(page)
     snapshot(page, f"token-text-{name}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.strays == []

@@ -6,8 +6,8 @@
 import numpy as np
 import pytest
 from gallery import planted_atlas
-from mouse import box_of, drag
-from static_page import of, open_views, snapshot
+from mouse import box_of, drag, wheel
+from static_page import drawn, of, open_views, snapshot
 from static_scene import N, page, repainted, scene, selected  # noqa: F401 - fixtures
 
 import cutaway_widgets as cw
@@ -54,9 +54,16 @@ def places(page, view, points):
 
 
 def seen(page, view, where):
-    page.wait_for_timeout(150)
+    """Pixels at page places, once they stay the same."""
     body = of(page, view).locator(".cw-body").element_handle()
-    return np.array(page.evaluate(SEEN, [body, np.asarray(where).tolist()]))
+    before = None
+    for _ in range(100):
+        drawn(page)
+        pixels = page.evaluate(SEEN, [body, np.asarray(where).tolist()])
+        if pixels == before:
+            return np.array(pixels)
+        before = pixels
+    raise AssertionError("the picture never came to rest")
 
 
 def wait_for(page, view, engine):
@@ -208,7 +215,7 @@ def test_close_by_pictures_stand_in_place_of_points_and_none_over_another(browse
     over = of(page, view).locator("canvas.cw-over")
     for _ in range(4):
         over.press("+")
-    page.wait_for_timeout(200)
+    drawn(page)
     box = box_of(over)
     # The middle of the lattice stays in the middle; four steps of 1.5 make distances five times.
     step = 1.5**4 * (box["width"] - 70) / 19
@@ -220,7 +227,7 @@ def test_close_by_pictures_stand_in_place_of_points_and_none_over_another(browse
     got = seen(page, view, where)
     assert got.tolist() == [[row, 255 - row, 40] for row in rows.values()]
     over.press("0")
-    page.wait_for_timeout(200)
+    drawn(page)
     assert seen(page, view, places(page, view, points)[:1])[0].tolist() != [0, 255, 40]
     page.context.close()
 
@@ -293,7 +300,7 @@ def test_a_hundred_thousand_rows_are_linked_without_a_kernel(browser):
     assert tiles.count() < 200
     assert tiles.first.get_attribute("aria-label") == f"sample {rows[0]}"
     # The last selected row is reached by scrolling to the end.
-    grid.get_by_role("listbox").evaluate("e => e.scrollTop = e.scrollHeight")
+    wheel(grid.get_by_role("listbox"), 1e7)
     grid.get_by_label(f"sample {rows[-1]}", exact=True).wait_for()
     assert page.strays == []
     page.context.close()

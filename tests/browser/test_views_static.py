@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from static_page import of, open_views, snapshot, take_away
+from static_page import drawn, of, open_views, snapshot, take_away
 from static_scene import PAINTED, N, everything, look, repainted, selected
 from static_scene import page, scene  # noqa: F401 - fixtures
 from mouse import box_of, drag
@@ -228,7 +228,7 @@ def test_views_fit_their_cell_in_light_dark_and_narrow(browser, scene, name):
     drag(page, of(page, scene.scatter).locator("canvas.cw-over"), LEFT)
     of(page, scene.table).locator(".cw-tr").nth(1).click()
     page.mouse.move(0, 0)
-    page.wait_for_timeout(100)
+    drawn(page)
     snapshot(page, name)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     ground = (

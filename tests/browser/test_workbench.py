@@ -12,7 +12,8 @@ SECONDS = 1000
 READY = "section.cw-form"
 
 
-@pytest.fixture(scope="class", params=list(HOSTS))
+# The dashboard is in Voilà in the quick tier.
+@pytest.fixture(scope="class", params=["lab", pytest.param("voila", marks=pytest.mark.slow)])
 def host(request, browser, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     with HOSTS[request.param](browser, folder, "workbench.ipynb", READY) as page:
@@ -100,7 +101,7 @@ class TestWorkbench:
 
     def test_runs_a_lens_on_picked_layers(self, host):
         host.page.get_by_role("treeitem", name=re.compile("^conv1")).click()
-        expect(host.page.get_by_text("1 layer, 6 units")).to_be_visible(timeout=20 * SECONDS)
+        expect(host.page.get_by_text("1 layer, 6 units")).to_be_visible()
         expect(host.page.locator("section.cw-cost:visible")).to_contain_text("307.2 kB")
         field(host, "seed").fill("1")
         press(host, "Run")
@@ -112,7 +113,7 @@ class TestWorkbench:
 
     def test_a_second_lens_stands_beside_on_the_same_samples(self, host):
         field(host, "lens").select_option("project")
-        expect(field(host, "method")).to_be_visible(timeout=20 * SECONDS)
+        expect(field(host, "method")).to_be_visible()
         press(host, "Run")
         expect(cards(host)).to_have_count(2, timeout=90 * SECONDS)
         settle(host, "project")
@@ -121,16 +122,16 @@ class TestWorkbench:
         assert 20 < n < 200
         for one in cards(host).locator("section.cw-scatter").all():
             expect(one.get_by_text(f"{n} selected")).to_be_visible()
-        expect(host.page.get_by_text(f"{n} samples selected:")).to_be_visible(timeout=20 * SECONDS)
+        expect(host.page.get_by_text(f"{n} samples selected:")).to_be_visible()
         assert steps(host) == ["", "", "", ""]
         host.shoot(f"workbench-{host.name}-two")
 
     def test_compares_with_a_checkpoint(self, host):
         field(host, "lens").select_option("screen")
-        expect(field(host, "k_max")).to_be_visible(timeout=20 * SECONDS)
+        expect(field(host, "k_max")).to_be_visible()
         tab(host, "Compare")
         field(host, "model").select_option("lenet5-digits-overfit")
-        field(host, "checkpoint").fill("5", timeout=20 * SECONDS)
+        field(host, "checkpoint").fill("5")
         press(host, "Compare")
         expect(host.page.get_by_text("What differs: A lenet5-digits, B")).to_be_visible(
             timeout=120 * SECONDS
@@ -145,10 +146,10 @@ class TestWorkbench:
         tab(host, "Session")
         field(host, "name").fill("first")
         press(host, "Save")
-        expect(host.page.get_by_text("Saved as first.")).to_be_visible(timeout=30 * SECONDS)
+        expect(host.page.get_by_text("Saved as first.")).to_be_visible()
         found = list(host.folder.rglob("cutaway-sessions/first/workspace.json"))
         assert len(found) == 1
-        expect(field(host, "session")).to_have_value("first", timeout=20 * SECONDS)
+        expect(field(host, "session")).to_have_value("first")
         host.page.locator(".cw-form:has([name=session]) [type=submit]").click()
         settle(host, "open first")
         expect(cards(host)).to_have_count(3)
@@ -158,7 +159,7 @@ class TestWorkbench:
         tab(host, "Session")
         press(host, "Code: Python that makes these results again")
         expect(host.page.locator(".cw-code")).to_contain_text("ct.screen_filters(")
-        with host.page.expect_download(timeout=30 * SECONDS) as waiting:
+        with host.page.expect_download() as waiting:
             press(host, "CSV: The newest result as a table")
         file = host.folder / waiting.value.suggested_filename
         waiting.value.save_as(file)
@@ -179,12 +180,12 @@ class TestWorkbench:
         expect(card.locator("section.cw-histogram")).to_have_count(2)
         host.shoot(f"workbench-{host.name}-edit")
         press(host, "Undo: Take the last change back")
-        expect(host.page.get_by_text("No edit is in force.")).to_be_visible(timeout=20 * SECONDS)
+        expect(host.page.get_by_text("No edit is in force.")).to_be_visible()
 
     def test_some_samples_are_explained_on_the_same_selection(self, host):
         tab(host, "Lens")
         field(host, "lens").select_option("attribute")
-        field(host, "samples").select_option("all", timeout=20 * SECONDS)
+        field(host, "samples").select_option("all")
         field(host, "limit").fill("6")
         field(host, "steps").fill("5")
         press(host, "Run")
@@ -202,7 +203,7 @@ class TestWorkbench:
         waiting.value.save_as(file)
         saved = Page(browser, offline=True)
         saved.page.goto(file.as_uri())
-        saved.page.locator("#cutaway[data-ready=yes]").wait_for(timeout=30 * SECONDS)
+        saved.page.locator("#cutaway[data-ready=yes]").wait_for()
         saved.name = "saved"
         tab(saved, "Lens")
         expect(saved.page.locator("section.cw-tree")).to_be_visible()
@@ -216,7 +217,7 @@ class TestWorkbench:
         saved.shoot(f"workbench-{host.name}-saved")
         assert saved.errors == []
         assert [url for url in saved.outside() if not url.startswith("file:")] == []
-        saved.context.close()
+        saved.close()
 
     def test_a_narrow_window_keeps_every_part(self, host):
         width = {"voila": 480, "lab": 700}[host.name]

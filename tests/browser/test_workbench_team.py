@@ -1,13 +1,7 @@
 """The workbench on a team's server: what is offered, where it saves, and two visitors at once."""
 
-import signal
-import subprocess
-import sys
-
 import pytest
-from hosts import Page
-
-from cutaway import serve
+from hosts import Page, free_port, serving
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
 pytestmark = pytest.mark.browser
@@ -18,20 +12,13 @@ SECONDS = 1000
 def served(tmp_path):
     allowed = tmp_path / "allowed"
     allowed.mkdir()
-    command = [
-        sys.executable, "-u", "-m", "cutaway.cli", "serve", "--team", "--models",
-        "lenet5-digits,alexnet-digits", "--folder", str(allowed), "--token", "a-secret-of-ours",
-        "--memory", "3GB", "--page", "workbench", "--port", str(serve.free_port(9550)),
+    arguments = [
+        "serve", "--team", "--models", "lenet5-digits,alexnet-digits", "--folder", str(allowed),
+        "--token", "a-secret-of-ours", "--memory", "3GB", "--page", "workbench",
+        "--port", str(free_port()),
     ]  # fmt: skip
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path
-    ) as process:
-        try:
-            line = next(line for line in process.stdout if "http://" in line)
-            yield line.split()[-1], allowed
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=60)
+    with serving(arguments, tmp_path) as (_, url):
+        yield url, allowed
 
 
 def visit(browser, url):
@@ -51,9 +38,7 @@ def test_two_visitors_of_a_team(browser, served):
     anna.page.locator("[name=data_path]:visible").fill("../..")
     anna.page.locator("[name=data_path]:visible").press("Enter")
     refused = anna.page.locator(".cw-field", has=anna.page.locator("[name=data_path]"))
-    expect(refused.get_by_text("path must lie in the folder that this server")).to_be_visible(
-        timeout=30 * SECONDS
-    )
+    expect(refused.get_by_text("path must lie in the folder that this server")).to_be_visible()
     anna.page.locator("[name=data_path]:visible").fill("")
     anna.page.get_by_role("button", name="Show me an example").click()
     done = anna.page.locator(".cw-progress .cw-words", has_text="Done")
@@ -61,7 +46,7 @@ def test_two_visitors_of_a_team(browser, served):
     anna.page.get_by_role("tab", name="Session", exact=True).click()
     anna.page.locator("[name=name]:visible").fill("of anna")
     anna.page.locator("[name=name]:visible").press("Enter")
-    expect(anna.page.get_by_text("Saved as of anna.")).to_be_visible(timeout=30 * SECONDS)
+    expect(anna.page.get_by_text("Saved as of anna.")).to_be_visible()
     assert (allowed / "sessions" / "of anna" / "workspace.json").is_file()
     # Nothing of hers is on his page.
     expect(ben.page.get_by_text("Look inside a trained network.")).to_be_visible()
@@ -69,4 +54,4 @@ def test_two_visitors_of_a_team(browser, served):
     for one in (anna, ben):
         assert one.errors == []
         assert one.outside() == []
-        one.context.close()
+        one.close()

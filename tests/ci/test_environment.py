@@ -71,7 +71,8 @@ def test_a_made_environment_is_recognised_and_made_again_when_a_file_changes(tmp
     assert environment.is_current(str(folder), "dev")
     assert environment.is_current(str(folder), "all")
     (command, _), (ahead, _) = calls
-    assert "compile_ahead" in ahead[-1]
+    assert ahead[-2].endswith("compile.py")
+    assert ahead[-1] == "dev"
     assert command[command.index("-c") + 1].endswith("constraints.txt")
     monkeypatch.setattr(environment, "wanted", lambda _extras: "other")
     assert not environment.is_current(str(folder), "dev")

@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,3 +101,64 @@ def test_ids_are_refused_exactly_when_one_comes_twice(ids):
     else:
         with pytest.raises(ValueError, match="ids must be unique"):
             Index(ids)
+
+
+@pytest.mark.parametrize(
+    ("ids", "error", "words"),
+    [
+        (np.array([1, 2**63], np.uint64), ValueError, [str(2**63), "strings"]),
+        ([2**70, 1], ValueError, [str(2**70)]),
+        (np.array([-(2**64), 1], object), ValueError, [str(-(2**64))]),
+        (np.ma.array([1, 2, 3], mask=[0, 1, 1]), ValueError, ["2 of 3", "filled"]),
+        (["a", None], TypeError, ["None", "place 1"]),
+        (["a", float("nan")], TypeError, ["nan", "place 1"]),
+        (pd.Series([1, None], dtype="Int64"), TypeError, []),
+        (pd.Series(["a", None]), TypeError, ["place 1"]),
+        (pd.to_datetime(["2020-01-01"]), TypeError, ["datetime64"]),
+        (np.array([pd.Timestamp(0)], object), TypeError, ["Timestamp"]),
+        ([b"a", b"b"], TypeError, ["S1"]),
+        (np.array([b"a", "b"], object), TypeError, ["b'a'", "bytes"]),
+        ([1 + 2j], TypeError, ["complex"]),
+        ([True, False], TypeError, ["bool"]),
+        (np.array([True, 1], object), TypeError, ["True"]),
+        (pd.MultiIndex.from_tuples([("a", 1)]), TypeError, ["tuple"]),
+        ([["a"], ["a", "b"]], ValueError, ["different lengths"]),
+        (np.array(5), ValueError, ["()"]),
+    ],
+)
+def test_ids_that_would_become_others_are_refused(ids, error, words):
+    with pytest.raises(error) as caught:
+        Index(ids)
+    assert all(one in str(caught.value) for one in ["ids must", *words]), caught.value
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (np.array([1, 2**63 - 1], np.uint64), [1, 2**63 - 1]),
+        (np.array([3, 1], object), [3, 1]),
+        (pd.Series([3, 1], dtype="Int64"), [3, 1]),
+        (pd.Series(["b", "a"]), ["b", "a"]),
+        (pd.Series(["b", "a"], dtype="category"), ["b", "a"]),
+        ([Path("a/b"), Path("c")], ["a/b", "c"]),
+        (["a", 1], ["a", "1"]),
+        (np.ma.array([1, 2]), [1, 2]),
+        (range(3), [0, 1, 2]),
+    ],
+)
+def test_ids_that_stay_what_they_are(ids, expected):
+    assert list(Index(ids)) == expected
+
+
+def test_a_mask_is_no_list_of_ids():
+    index = Index([0, 1, 2])
+    with pytest.raises(TypeError, match=r"booleans; use \.take\(mask\)"):
+        index.positions(np.array([True, False, True]))
+    with pytest.raises(ValueError, match="1 of 2"):
+        index.positions(np.ma.array([1, 2], mask=[0, 1]))
+    for wrong in (3, "abc"):
+        with pytest.raises(TypeError, match="ids must be a list of ids"):
+            index.positions(wrong)
+    with pytest.raises(KeyError, match=str(2**63)):
+        index.positions(np.array([2**63], np.uint64))

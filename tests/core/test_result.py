@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import zipfile
 from dataclasses import dataclass
@@ -118,3 +119,118 @@ def test_repr_and_html_are_small():
     assert "\n" not in repr(one)
     assert "3 samples" in repr(one)
     assert len(one._repr_html_()) < 4000
+
+
+def test_the_digest_covers_the_origin_but_not_time_and_versions():
+    base = make()
+    changes = {
+        "function": "other", "parameters": {"k": 3}, "model": "<img>", "weights": "0", "site": "a",
+        "data": "b", "rows": "c", "content": "d", "seed": 1, "given": {"capture": {"pool": 2}},
+    }  # fmt: skip
+    others = [
+        make(origin=dataclasses.replace(base.origin, **{key: value}))
+        for key, value in changes.items()
+    ]
+    assert len({base.digest, *(other.digest for other in others)}) == len(changes) + 1
+    assert {other.values_digest for other in others} == {base.values_digest}
+    same = dataclasses.replace(base.origin, seconds=3.0, versions={})
+    assert make(origin=same).digest == base.digest
+    assert make(k=3).values_digest != base.values_digest
+
+
+def rewritten(path, change):
+    """Save a sample again with a changed header."""
+    make().save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    header = json.loads(members["header.json"])
+    change(header)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, json.dumps(header) if name == "header.json" else content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("k", "2"), ("k", 2.5), ("k", True), ("k", None), ("k", 10**30), ("notes", []),
+        ("notes", "a"), ("values", [1.0]), ("table", {"a": 1}),
+    ],
+)  # fmt: skip
+def test_a_field_of_another_kind_is_refused_when_it_is_loaded(tmp_path, field, value):
+    def change(header):
+        header["fields"][field] = {"value": value}
+
+    path = rewritten(tmp_path / "one.zip", change)
+    with pytest.raises(ValueError, match=f"one.zip .*{field}"):
+        Sample.load(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("function", None), ("function", 3), ("parameters", []), ("model", {}), ("seed", "a"),
+        ("seed", 1.5), ("seconds", "a"), ("seconds", float("nan")), ("versions", {"numpy": 2}),
+        ("versions", []), ("given", None), ("given", {"model": 3}), ("unknown", 3), ("rows", True),
+        ("given", {"data": {"source": ["a"]}}), ("given", {"data": {}}), ("content", 0),
+    ],
+)  # fmt: skip
+def test_an_origin_of_other_kinds_is_refused(tmp_path, key, value):
+    path = rewritten(tmp_path / "one.zip", lambda header: header["origin"].update({key: value}))
+    with pytest.raises(ValueError, match=r"one\.zip"):
+        Sample.load(path)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Shaped(Result):
+    values: np.ndarray
+    table: pd.DataFrame
+    names: list[str]
+
+    _shapes: ClassVar[dict[str, str]] = {"values": "n 2", "table": "t", "names": "t"}
+    _columns: ClassVar[dict[str, dict[str, str]]] = {"table": {"unit": "i", "site": "U"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"values": np.zeros((2, 2))}, "values"),
+        ({"values": np.zeros((3, 1))}, "values"),
+        ({"values": np.zeros(3)}, "values"),
+        ({"names": ["a"]}, "names"),
+        ({"table": pd.DataFrame({"unit": [1, 2]})}, "site"),
+        ({"table": pd.DataFrame({"unit": ["a", "b"], "site": ["a", "b"]})}, "unit"),
+    ],
+)
+def test_lengths_and_columns_are_those_of_the_class(tmp_path, change, word):
+    fields = {
+        "rows": Index([1, 2, 3]), "origin": Origin("f"), "values": np.zeros((3, 2)),
+        "table": pd.DataFrame({"unit": [1, 2], "site": ["a", "b"]}), "names": ["a", "b"],
+    }  # fmt: skip
+    Shaped(**fields).save(tmp_path / "s.zip")
+    assert Shaped.load(tmp_path / "s.zip").names == ["a", "b"]
+    Shaped(**fields | change).save(tmp_path / "s.zip")
+    with pytest.raises(ValueError, match=f"s.zip .*{word}"):
+        Shaped.load(tmp_path / "s.zip")
+
+
+def test_every_class_of_results_says_what_it_holds():
+    from cutaway.lenses import LENSES
+    from cutaway.session import _OTHERS, _type
+
+    names = [*_OTHERS, *(lens.result.split(":")[1] for lens in LENSES)]
+    for name in names:
+        kind = _type(name, name)
+        fields = {one.name for one in dataclasses.fields(kind)}
+        assert set(kind._shapes) <= fields, name
+        assert set(kind._columns) <= fields, name
+        assert kind._shapes, name
+
+
+def test_markup_of_names_is_escaped():
+    evil = "<script>a&b</script>"
+    one = make(rows=Index([evil + "a", "b", "c"], evil), origin=Origin(evil, model=evil, data=evil))
+    assert "<script" not in one._repr_html_()
+    assert one._repr_html_().count("&lt;script&gt;a&amp;b") >= 4
+    assert "\n" not in repr(make(origin=Origin("a\nb", model="c\r\u2028d")))

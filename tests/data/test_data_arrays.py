@@ -105,6 +105,15 @@ def test_reading_does_not_change_the_source():
         (np.zeros((4, 9, 9, 3)), ValueError, r"channels second .*use x.transpose\(0, 3, 1, 2\)"),
         (np.full((2, 3, 3), 256), ValueError, r"whole numbers in 0..255 for images, got 256..256"),
         (np.full((2, 3, 3), -1), ValueError, r"for images, got -1..-1; scale it to floats"),
+        (np.zeros((3, 0)), ValueError, r"some numbers a sample, got shape \(3, 0\)"),
+        (np.zeros((3, 0, 5)), ValueError, r"some numbers a sample, got shape \(3, 0, 5\)"),
+        (np.ma.array(np.eye(3), mask=np.eye(3)), ValueError, "no masked values, got 3 of 9"),
+        (np.array(5.0), ValueError, r"got \(\)"),
+        (np.array([[None, 1]], object), TypeError, "dtype object"),
+        (np.array([[b"a"]]), TypeError, "dtype .S1"),
+        (np.zeros((2, 2), "M8[s]"), TypeError, "dtype datetime64"),
+        (torch.eye(3).to_sparse(), TypeError, "dense tensor .*float32 .*sparse"),
+        (torch.empty(2, 2, device="meta"), TypeError, "dense tensor .*meta"),
         (np.zeros((2, 2), complex), TypeError, "array of real numbers or of strings, got dtype co"),
     ],
 )
@@ -146,3 +155,13 @@ def test_limit_keeps_ids_labels_and_pictures_together():
     assert sorted(data.labels.tolist()) == [0, 1]
     for one in data.index:
         np.testing.assert_array_equal(data.thumbnail(one, size=None), GREY[one])
+
+
+@pytest.mark.filterwarnings("error")
+def test_images_that_hold_no_number_are_read_as_they_are():
+    x = np.full((2, 3, 3), np.nan)
+    assert load_data(x).batch([0]).inputs.isnan().all()
+
+
+def test_a_mask_that_hides_nothing_is_no_mask():
+    assert len(load_data(np.ma.array(GREY))) == 6

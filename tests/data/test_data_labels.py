@@ -114,3 +114,37 @@ def test_limit_must_be_positive(limit):
 def test_limit_must_be_whole():
     with pytest.raises(TypeError, match=r"limit must be a whole number, got 2.5 \(float\)"):
         draw(10, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.ma.array([0, 1], mask=[0, 1]), ["1 of 2", "masked"]),
+        (pd.Series([0, None], dtype="Int64"), ["place 1"]),
+        (np.array([0, pd.NA], object), ["NA", "place 1"]),
+        (pd.Series(["a", None], dtype="string"), ["NA", "place 1"]),
+        ([[1], [2, 3]], ["different lengths"]),
+        (pd.Series(["a", None], dtype="category"), ["place 1"]),
+        (np.array([0, pd.NaT], object), ["NaT", "place 1"]),
+        (np.array([2**63, 0], np.uint64), [str(2**63)]),
+        ([2**70, 0], [str(2**70)]),
+        ([1e300, 0], ["0..999999"]),
+        ([b"a", b"b"], ["S1"]),
+        (np.array([b"a", "b"], object), ["b'a'", "bytes"]),
+        (pd.to_datetime(["2020-01-01"]), ["datetime64"]),
+        (np.array([[1], [2, 3]], object), ["list", "place 0"]),
+        (5, ["()"]),
+    ],
+)
+def test_labels_that_would_become_others_are_refused(values, words):
+    with pytest.raises(ValueError, match="labels must") as caught:
+        class_labels(values)
+    assert all(one in str(caught.value) for one in words), caught.value
+    assert "\n" not in str(caught.value)
+    assert not are_classes(values)
+
+
+def test_a_long_label_costs_its_room_once():
+    labels, classes = class_labels(np.array(["x" * 10_000_000] * 5_000 + ["a"], object))
+    assert labels.tolist() == [1] * 5_000 + [0]
+    assert len(classes[1]) == 10_000_000

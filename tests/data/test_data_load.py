@@ -122,7 +122,7 @@ def test_empty_list(source):
         (
             torch.utils.data.TensorDataset(torch.zeros(1)),
             {"label_column": "y"},
-            "label_column must be left out for torch data, which takes only size, got 'y'; drop it",
+            "label_column must be left out for torch data, which takes only size, max_pixels, g",
         ),
         (["a"], {"labels": [1], "label_column": "y"}, "labels and label_column must not both be"),
     ],

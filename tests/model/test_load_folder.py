@@ -1,10 +1,14 @@
 """Models in Hugging Face folders."""
 
 import json
+import os
+import random
 
+import mutations
 import pytest
 import torch
 from access_nets import refused, same
+from safetensors.torch import load_file, save_file
 
 from cutaway.model import UnsupportedModel, load_model, sites
 
@@ -69,7 +73,7 @@ def test_folders_that_are_no_models(gpt_folder, tmp_path):
     config = gpt_folder / "config.json"
     kept = json.loads(config.read_text())
     config.write_text("{")
-    assert refused(gpt_folder).startswith("config.json must be JSON, got")
+    assert refused(gpt_folder).startswith(f"config.json must be JSON, got {config}")
     config.write_text(json.dumps(kept | {"auto_map": {"AutoModel": "code.Net"}}))
     message = refused(gpt_folder, UnsupportedModel)
     assert message.startswith(
@@ -89,3 +93,153 @@ def test_without_transformers_one_line_says_how(gpt_folder, monkeypatch):
         "transformers must be installed to read a Hugging Face model, got none; "
         "pip install 'cutaway[lm]'"
     )
+
+
+def sharded(folder, **names):
+    """Weights in two files and an index that names them; `names` change the names."""
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    half = len(tensors) // 2
+    parts = {"a": dict(list(tensors.items())[:half]), "b": dict(list(tensors.items())[half:])}
+    for part, some in parts.items():
+        save_file(some, folder / f"{part}.safetensors", metadata={"format": "pt"})
+    index = {name: names.get(part, f"{part}.safetensors") for part in parts for name in parts[part]}
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"metadata": {"total_size": 1}, "weight_map": index})
+    )
+
+
+def test_a_sharded_folder_opens(gpt_folder):
+    before = load_model(gpt_folder).module.state_dict()
+    sharded(gpt_folder)
+    after = load_model(gpt_folder).module.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("how", ["above", "absolute", "link", "nested", "backslash"])
+def test_shards_lie_in_the_folder(gpt_folder, tmp_path, how):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    names = {
+        "above": "../outside/b.safetensors", "absolute": str(outside / "b.safetensors"),
+        "link": "b.safetensors", "nested": "x/../../outside/b.safetensors",
+        "backslash": "..\\outside\\b.safetensors",
+    }  # fmt: skip
+    (gpt_folder / "x").mkdir()
+    sharded(gpt_folder, b=names[how])
+    (gpt_folder / "b.safetensors").rename(outside / "b.safetensors")
+    if how == "link":
+        (gpt_folder / "b.safetensors").symlink_to(outside / "b.safetensors")
+    message = refused(gpt_folder)
+    assert "b.safetensors" in message
+    assert str(gpt_folder) in message
+    assert "complete Hugging Face model" not in message  # before transformers looked at it
+
+
+def test_the_cache_of_the_hub_opens(gpt_folder, tmp_path):
+    blobs = tmp_path / "models--us--gpt" / "blobs"
+    snapshot = tmp_path / "models--us--gpt" / "snapshots" / "0123"
+    blobs.mkdir(parents=True)
+    snapshot.mkdir(parents=True)
+    for place, file in enumerate(sorted(gpt_folder.iterdir())):
+        file.rename(blobs / str(place))
+        (snapshot / file.name).symlink_to(f"../../blobs/{place}")
+    assert load_model(snapshot).kind == "tokens"
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("config.json", {"transformers_weights": "../w.safetensors"}),
+        ("config.json", {"text_config": {"backbone": "../net"}}),
+        ("config.json", {"configuration_files": ["config.4.0.json", "../config.9.json"]}),
+        ("tokenizer_config.json", {"vocab_file": "/etc/hostname"}),
+        ("tokenizer_config.json", {"fast_tokenizer_files": ["../tokenizer.9.json"]}),
+        ("tokenizer_config.json", {"tokenizer_file": "/etc/passwd"}),
+        ("adapter_config.json", {"base_model_name_or_path": "/"}),
+    ],
+)
+def test_files_that_configs_name_lie_in_the_folder(gpt_folder, file, change):
+    place = gpt_folder / file
+    content = json.loads(place.read_text()) if place.exists() else {}
+    place.write_text(json.dumps(content | change))
+    message = refused(gpt_folder)
+    assert str(gpt_folder) in message
+    assert "adapter" in message if file.startswith("adapter") else file in message
+
+
+def test_notes_of_where_a_model_once_lay_are_no_names(gpt_folder):
+    for file in ("config.json", "tokenizer_config.json"):
+        content = json.loads((gpt_folder / file).read_text())
+        notes = {"_name_or_path": "../old", "name_or_path": "/old/gpt", "tokenizer_file": "/no/t"}
+        (gpt_folder / file).write_text(json.dumps(content | notes))
+    assert load_model(gpt_folder).tokenizer is not None
+
+
+def test_code_from_elsewhere_is_refused_with_trust_too(gpt_folder):
+    config = json.loads((gpt_folder / "config.json").read_text())
+    for code in ("/outside--net.Net", "us/gpt--net.Net", "../net.Net"):
+        maps = {"auto_map": {"AutoModelForCausalLM": code}}
+        (gpt_folder / "config.json").write_text(json.dumps(config | maps))
+        assert "auto_map" in refused(gpt_folder, trust=True)
+
+
+def test_weights_that_are_pickles_need_trust(gpt_folder):
+    tensors = load_file(gpt_folder / "model.safetensors")
+    torch.save(tensors, gpt_folder / "pytorch_model.bin")
+    assert load_model(gpt_folder).kind == "tokens"  # of two forms the one without pickle
+    (gpt_folder / "model.safetensors").unlink()
+    message = refused(gpt_folder)
+    assert "trust must be True" in message
+    assert "pytorch_model.bin" in message
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize(
+    "name", ["config.json", "model.safetensors", "tokenizer.json", "generation_config.json"]
+)
+def test_a_pipe_is_never_waited_for(gpt_folder, name):
+    (gpt_folder / name).unlink()
+    os.mkfifo(gpt_folder / name)
+    assert name in refused(gpt_folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"n_layer": 10**7}, {"vocab_size": 10**11}, {"n_positions": 10**7}, {"n_embd": 2**30}],
+)
+def test_a_model_far_larger_than_its_weights_takes_no_memory(gpt_folder, change):
+    import resource
+
+    config = json.loads((gpt_folder / "config.json").read_text())
+    tensors = {name: one for name, one in load_file(gpt_folder / "model.safetensors").items()
+               if "h.0" in name}  # fmt: skip
+    save_file(tensors, gpt_folder / "model.safetensors", metadata={"format": "pt"})
+    (gpt_folder / "config.json").write_text(json.dumps(config | change))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert str(gpt_folder) in refused(gpt_folder)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # KiB: 1 GiB
+
+
+def test_weights_do_not_follow_their_file(gpt_folder):
+    model = load_model(gpt_folder)
+    before = {name: one.clone() for name, one in model.module.state_dict().items()}
+    with (gpt_folder / "model.safetensors").open("r+b") as file:
+        file.write(bytes(file.seek(0, 2) and 64))
+        file.truncate(100)
+    assert all(torch.equal(before[name], one) for name, one in model.module.state_dict().items())
+
+
+def test_damaged_folders_are_one_line(gpt_folder):
+    rng = random.Random(0)
+    n = int(os.environ.get("CUTAWAY_MUTATIONS", "0")) or 25
+    kinds = dict.fromkeys(
+        ("config.json", "tokenizer_config.json", "tokenizer.json", "generation_config.json"),
+        mutations.json_bytes,
+    )
+    for name, mutate in (kinds | {"model.safetensors": mutations.in_safetensors}).items():
+        whole = (gpt_folder / name).read_bytes()
+        for _ in range(n // 5):
+            (gpt_folder / name).write_bytes(mutate(whole, rng))
+            mutations.refusal(lambda: load_model(gpt_folder), gpt_folder)
+        (gpt_folder / name).write_bytes(whole)

@@ -20,6 +20,9 @@ LENGTHS = {
 }
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def model():
     try:

@@ -206,14 +206,14 @@ def test_bad_input_is_one_clear_line():
 
 
 def test_a_writer_that_is_not_the_stream_is_refused():
-    """Between the block and the next norm something else happens: the edit's check sees it."""
+    """Between the block and the next norm something else happens: the model's check sees it."""
     net = fresh("llama")
     vector = feature_vector(net, observable("llama", "O1"), "L2H1")
     net.model.layers[1].register_forward_hook(lambda _m, _i, out: out)
     block = net.model.layers[2]
     plain = block.forward
     block.forward = lambda hidden, *args, **kwargs: plain(2 * hidden, *args, **kwargs)
-    with pytest.raises(ct.UnsupportedModel, match="model.layers.1 must write the residual stream"):
+    with pytest.raises(ct.UnsupportedModel, match="layers.2.input_layernorm must read the sum of"):
         ct.steer(net, PROMPTS, vector, by=1.0, observable=observable("llama", "O1"), controls=0)
 
 

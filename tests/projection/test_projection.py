@@ -149,7 +149,9 @@ def test_a_frame_keeps_its_ids_and_numbers():
 
 
 def test_degenerate_rows_have_points_without_variance():
-    same = ct.project(np.ones((5, 3)))
+    with pytest.warns(RuntimeWarning, match="got 5 that are equal but for rounding"):
+        same = ct.project(np.ones((5, 3)))
+    assert "all equal" in repr(same)
     np.testing.assert_array_equal(same.points, np.zeros((5, 2)))
     np.testing.assert_array_equal(same.explained, [0.0, 0.0])
     line = ct.project(np.arange(4.0)[:, None])
@@ -216,3 +218,114 @@ def test_cancel_is_heard_before_and_after_the_long_stage(method, clusters):
 
     with pytest.raises(ct.Cancelled):
         ct.project(values, method=method, tick=cancel)
+
+
+# --- degenerate rows and scale -------------------------------------------------------------------
+
+DEAD = {
+    "zero": "np.zeros((50, 8))",
+    "equal": "np.full((50, 8), 0.3)",
+    "equal but for rounding": "0.3 * (1 + 1e-16 * rng.normal(size=(50, 8)))",
+    "float32": "np.float32(0.3) * (1 + 6e-8 * rng.integers(0, 2, (50, 8)).astype(np.float32))",
+    "large": "np.full((50, 8), 1e300)",
+    "tiny": "np.full((50, 80), 3e-310)",
+    "two": "np.repeat(np.eye(2, 8), 25, axis=0)",
+    "one apart": "np.concatenate([np.zeros((49, 8)), np.ones((1, 8))])",
+    "far beyond": "np.concatenate([rng.normal(size=(49, 8)), np.full((1, 8), 1e300)])",
+}
+
+
+def test_no_library_dies_on_a_dead_layer():
+    """In a process of its own: t-SNE of equal rows ends one by a segmentation fault."""
+    import subprocess
+    import sys
+
+    code = "import cutaway as ct\nimport numpy as np\n"
+    for name, rows in DEAD.items():
+        for method in ("tsne", "umap"):
+            code += (
+                f"rng = np.random.default_rng(0)\ntry:\n    ct.project({rows}, method={method!r})\n"
+                f"    print({name!r}, 'drawn')\nexcept ValueError as error:\n"
+                f"    print({name!r}, str(error))\n"
+            )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=500, check=False
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2 * len(DEAD)
+    for line, name in zip(lines, np.repeat(list(DEAD), 2), strict=True):
+        assert line.startswith(name)
+        assert "rows must" in line
+        assert "got 50" in line or "got 2" in line
+
+
+def test_equal_but_for_rounding_is_no_picture():
+    """The error of a mean is no variance: 0.3 fifty times is not 100 % along one axis."""
+    with pytest.warns(RuntimeWarning, match="got 50"):
+        found = ct.project(np.full((50, 8), 0.3))
+    np.testing.assert_array_equal(found.points, 0)
+    np.testing.assert_array_equal(found.explained, 0)
+    dead, alive = np.full((40, 6), 0.3), decaying(40, 5)
+    acts = ct.Activations.from_arrays({"dead": dead, "alive": alive})
+    one, both = ct.project(acts, site="alive"), ct.project(acts)
+    np.testing.assert_allclose(both.explained, one.explained, rtol=1e-9)
+
+
+def test_t_sne_of_one_column_is_drawn():
+    values = np.random.default_rng(0).normal(size=(40, 1))
+    found = ct.project(values, method="tsne", perplexity=5.0)
+    assert np.isfinite(found.points).all()
+    assert found.points.std(axis=0).min() > 0
+    order = np.argsort(values[:, 0])
+    steps = np.linalg.norm(np.diff(found.points[order], axis=0), axis=1)
+    assert steps.mean() < np.linalg.norm(found.points - found.points.mean(axis=0), axis=1).mean()
+
+
+@pytest.mark.parametrize("method", ["umap", "tsne"])
+def test_equal_rows_have_one_point(method):
+    values = np.repeat(decaying(40, 6), [5] * 20 + [1] * 20, axis=0)
+    options = {"n_neighbors": 5} if method == "umap" else {"perplexity": 5.0}
+    found = ct.project(values, method=method, **options)
+    points = found.points[:100].reshape(20, 5, 2)
+    np.testing.assert_array_equal(points, points[:, :1].repeat(5, axis=1))
+    assert len(np.unique(found.points, axis=0)) == 40
+    with pytest.raises(ValueError, match="must be below the 40 different rows, got 50"):
+        ct.project(values, method=method, n_neighbors=50, perplexity=50.0)
+
+
+@pytest.mark.parametrize("power", [-900, -30, 30, 900])
+def test_rows_times_a_power_of_two_are_the_same_picture(power):
+    values = decaying(40, 60)
+    base, found = ct.project(values), ct.project(np.ldexp(values, power))
+    np.testing.assert_array_equal(found.points, np.ldexp(base.points, power))
+    np.testing.assert_array_equal(found.explained, base.explained)
+    acts = [ct.Activations.from_arrays({"a": v, "b": decaying(40, 5, 1)})
+            for v in (values, np.ldexp(values, power))]  # fmt: skip
+    np.testing.assert_allclose(ct.project(acts[1]).points, ct.project(acts[0]).points, rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["umap", "tsne"])
+def test_pictures_of_neighbours_have_no_unit(method):
+    values = decaying(40, 60)
+    base = ct.project(values, method=method)
+    for power in (-900, 900):
+        found = ct.project(np.ldexp(values, power), method=method)
+        np.testing.assert_array_equal(found.points, base.points)
+
+
+def test_what_a_mask_covers_is_left_out():
+    values = decaying(30, 4)
+    covered = np.ma.MaskedArray(values, np.zeros(values.shape, bool))
+    covered[4, 1] = np.ma.masked
+    found = ct.project(covered)
+    assert np.flatnonzero(found.status == "non-finite").tolist() == [4]
+    np.testing.assert_array_equal(
+        found.points[5:], ct.project(np.delete(values, 4, axis=0)).points[4:]
+    )
+
+
+def test_points_that_float64_cannot_hold_are_refused():
+    values = np.random.default_rng(0).choice([-1.7e308, 1.7e308], (30, 8))
+    with pytest.raises(ValueError, match="rows must leave room for their distances"):
+        ct.project(values)

@@ -15,6 +15,7 @@ from cutaway.core._io import whole_file
 from cutaway_widgets._base import View
 from cutaway_widgets._code import STATIC
 from cutaway_widgets._link import Link
+from cutaway_widgets._markup import markup
 
 # Boxes by the name of their drawing, so that explorers, which are boxes, count too.
 _BOXES = {"VBoxModel": "column", "HBoxModel": "row", "BoxModel": "row", "GridBoxModel": "grid"}
@@ -25,7 +26,7 @@ _HOST_PREFIXES = ("_model_", "_view_", "_anywidget_", "_dom_")
 # Nothing is fetched and nothing runs but the page's own code, whatever the state holds.
 _POLICY = (
     "default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-    "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    "img-src data: blob:; base-uri 'none'; form-action 'none'; frame-src 'none'; object-src 'none'"
 )
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -70,8 +71,10 @@ def export_html(view: Any, path: str | os.PathLike[str], *, title: str = "") -> 
     -----
     The page shows the state at the time of the call. Selecting, hovering, zooming, sorting and
     colouring go on working and views of one link follow each other. Buttons and progress bars are
-    drawn disabled. The page's own policy forbids any request and any script but its own, so labels
-    and HTML from data cannot run anything.
+    drawn disabled. The page's own policy forbids any request and any script but its own. Of an HTML
+    widget only what is listed is kept: words, lists, tables, pictures inside the text and plain
+    styles. Links have lost their target, which stands behind them in words: nothing in a page
+    leaves it.
     """
     target = Path(path)
     if target.suffix.lower() not in {".html", ".htm"}:
@@ -143,7 +146,7 @@ class _State:
                 "classes": classes,
             }  # fmt: skip
         if kind == "HTMLModel":
-            text, value = widget.description, widget.value
+            text, value = widget.description, markup(widget.value)
             return {"part": "html", "text": text, "value": value, "style": _style(widget)}
         if kind == "ButtonModel":
             return {"part": "button", "text": widget.description, "style": _style(widget)}

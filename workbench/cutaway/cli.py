@@ -5,6 +5,7 @@ Heavy imports wait until a command needs them, so that ``--help`` answers at onc
 
 import argparse
 import csv
+import re
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -37,6 +38,10 @@ def _parser() -> argparse.ArgumentParser:
         host = add(name, run, text)
         host.add_argument("--port", type=int, default=port, help=f"first port tried ({port})")
         host.add_argument("--no-browser", action="store_true", help="do not open a browser")
+        host.add_argument(
+            "--allow-host", action="append", default=[], metavar="NAME",
+            help="answer to this name too, e.g. of a proxy (default: localhost only); repeatable",
+        )  # fmt: skip
         if name == "serve":
             _add_team(host)
     add("models", _models, "list the sample models with their measured accuracy")
@@ -104,8 +109,10 @@ def _serve(arguments: argparse.Namespace) -> int:
     page = serve.page(arguments.page or "dashboard")
     port = _free_port(arguments.port, serve.ADDRESS)
     print("cutaway: starting Voilà (Ctrl-C stops it)", flush=True)
-    command = serve.voila_command(page, port)
-    return serve.run_host(command, f"http://{serve.ADDRESS}:{port}/", _say_ready)
+    command = serve.voila_command(page, port, hosts=_hosts(arguments))
+    token = secrets.token_hex(16)
+    url = f"http://{serve.ADDRESS}:{port}/?token={token}"
+    return serve.run_host(command, url, _say_ready, token=token)
 
 
 def _serve_team(arguments: argparse.Namespace) -> int:
@@ -121,6 +128,7 @@ def _serve_team(arguments: argparse.Namespace) -> int:
         token=secrets.token_hex(16) if token == "auto" else token,  # noqa: S105 - the word auto
         memory=team.bytes_of(arguments.memory or "4GB"),
         idle=team.seconds_of(arguments.idle or "20m"),
+        hosts=_hosts(arguments),
     )
     notebook = serve.page(arguments.page or team.usual_page())
     port = _free_port(arguments.port, ip)
@@ -129,6 +137,17 @@ def _serve_team(arguments: argparse.Namespace) -> int:
         command = offer.command(page, port, ip)
         url = f"http://{ip}:{port}/?token={offer.token}"
         return serve.run_host(command, url, _say_ready, environment=offer.environment())
+
+
+def _hosts(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Names of --allow-host, checked: one with a port or a path would never match a request."""
+    for name in arguments.allow_host:
+        if not re.fullmatch(r"[\w.-]+|\[[0-9A-Fa-f:.]+\]", name, re.ASCII):
+            raise ValueError(
+                f"--allow-host must be a name or address without port, got {name!r}; "
+                "give e.g. pages.example.org"
+            )
+    return tuple(arguments.allow_host)
 
 
 def _free_port(first: int, address: str) -> int:
@@ -146,7 +165,9 @@ def _lab(arguments: argparse.Namespace) -> int:
     port = serve.free_port(arguments.port)
     folder = serve.own_notebooks(Path("cutaway-notebooks").resolve())
     print(f"cutaway: starting JupyterLab in {folder.name} (Ctrl-C stops it)", flush=True)
-    command = serve.lab_command(folder, "dashboard.ipynb", port, browser=not arguments.no_browser)
+    command = serve.lab_command(
+        folder, "dashboard.ipynb", port, browser=not arguments.no_browser, hosts=_hosts(arguments)
+    )
     token = secrets.token_hex(16)
     url = f"http://{serve.ADDRESS}:{port}/lab/tree/dashboard.ipynb?token={token}"
     return serve.run_host(command, url, _say_ready, token=token)
@@ -187,7 +208,10 @@ def _sites(arguments: argparse.Namespace) -> int:
     frame = ct.sites(model, data).to_frame()
     print(frame.to_string())
     if arguments.out:
-        frame.to_csv(arguments.out)
+        from cutaway.core import _csv, _io
+
+        with _io.whole_file(arguments.out) as temporary:
+            temporary.write_text(_csv.frame_csv(frame), encoding="utf-8", newline="")
     return 0
 
 
@@ -343,10 +367,15 @@ def _print_table(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    from cutaway.core import _csv, _io
+
+    with (
+        _io.whole_file(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow([_csv.csv_cell(name) for name in rows[0]])
+        writer.writerows([_csv.csv_cell(value) for value in row.values()] for row in rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -89,9 +89,14 @@ class Policy:
         if self.folder is None:
             return []
         found = [one for one in sorted(self.folder.iterdir()) if not one.name.startswith(".")]
-        return [
-            one.name for one in found if one.resolve().is_relative_to(self.folder) and wanted(one)
-        ]
+        return [one.name for one in found if self._holds(one) and wanted(one)]
+
+    def _holds(self, path: Path) -> bool:
+        """Whether a path leads to something in the folder."""
+        try:
+            return self.folder is not None and _resolved(path).is_relative_to(self.folder)
+        except ValueError:
+            return False
 
     def place(self, path: PathLike) -> Path:
         """Where a path leads, links followed; relative ones start at `folder`.
@@ -102,13 +107,13 @@ class Policy:
             If it lies outside the folder.
         """
         if not self.restricted:
-            return Path(path).resolve()
+            return _resolved(Path(path))
         if self.folder is None:
             raise PermissionError(
                 f"source must be one of the names offered here, got {str(path)!r}; "
                 "this server opens no files"
             )
-        found = (self.folder / path).resolve()
+        found = _resolved(self.folder / path)
         if not found.is_relative_to(self.folder):
             raise PermissionError(
                 f"path must lie in the folder that this server allows, got {str(path)!r}; "
@@ -180,6 +185,22 @@ class Policy:
         for folder, below, files in os.walk(place):
             for name in (*below, *files):
                 self.place(Path(folder) / name)
+
+
+def _resolved(path: Path) -> Path:
+    """Where a path leads, links followed.
+
+    Raises
+    ------
+    ValueError
+        If it leads nowhere: a loop of links, or no name that a file can have.
+    """
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"path must lead to a file or folder, got {str(path)[:200]!r} ({error}); check its name"
+        ) from error
 
 
 def _written(source: object) -> str:

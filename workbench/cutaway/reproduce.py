@@ -27,6 +27,8 @@ _EDITS = ("Zero", "Mean", "Replace", "ProjectOut", "Steer")
 _NEVER = frozenset({"trust", "store", "tick", "source", "example", "device"})
 _REMEDY = "the file of the result was changed: take it from a copy"
 
+# What a script may read of a variable, to compare it.
+_READ = ("digest", "values_digest", "index.digest", "rows.digest", "content")
 # Names that no result of a script may have.
 _RESERVED = frozenset({"ct", "same", "SystemExit", "selections"})
 
@@ -125,6 +127,7 @@ class _Script:
 
     lines: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
+    supplied: set[str] = field(default_factory=set)
 
     def variable(self, key: str, wish: str) -> str:
         """A name that no other key has."""
@@ -155,6 +158,7 @@ class _Script:
             return self.names[key]
         name = self.variable(key, slot)
         if given is None:
+            self.supplied.add(name)
             self.lines += [
                 _comment(f"SUPPLY the {slot} {title!r} (digest {known}): it was a live object"),
                 f"{name} = None",
@@ -199,6 +203,7 @@ class _Script:
         if capture is None or edited:
             name = self.variable(key, "acts")
             why = "they were captured inside edited(...)" if edited else "no capture made them"
+            self.supplied.add(name)
             self.lines += [
                 _comment(f"SUPPLY the activations of {origin.site!r}; {why}"),
                 f"{name} = None",
@@ -208,6 +213,8 @@ class _Script:
             return name
         model, data = self.model(origin), self.data(origin)
         name = self.variable(key, "acts")
+        if {model, data} & self.supplied:
+            self.supplied.add(name)
         options = {key: value for key, value in capture.items() if key != "sites"}
         sites = _literal(capture["sites"])
         self.lines += [_call(name, "capture", [model, data, sites], options | {"show": None}), ""]
@@ -227,11 +234,14 @@ class _Script:
         arguments, options = self.arguments(result, made)
         name = self.variable(f"result {wish} {result.digest}", wish)
         versions = ", ".join(f"{one} {value}" for one, value in origin.versions.items())
+        # What a person supplies may bear another name, which the digest covers too.
+        values_only = bool(set(arguments) & self.supplied)
+        of = "values_digest" if values_only else "digest"
         self.lines += [
             _comment(f"{wish}: {origin.caption()}"),
             _comment(f"made with {versions}"),
             _call(name, origin.function, arguments, options),
-            f"same({name!r}, {name}.digest, {_literal(result.digest)})",
+            f"same({name!r}, {name}.{of}, {_literal(getattr(result, of))})",
             "",
         ]
 
@@ -330,8 +340,8 @@ def _edits(edits: Any) -> str:
         if not isinstance(entry, Mapping) or entry.get("edit") not in _EDITS:
             kind = entry.get("edit") if isinstance(entry, Mapping) else type(entry).__name__
             raise ValueError(
-                f"origin must hold names of parameters and edits ({', '.join(_EDITS)}), got "
-                f"{str(kind)[:60]!r}; {_REMEDY}"
+                f"origin must hold names of parameters, got {str(kind)[:60]!r} instead of an edit "
+                f"({', '.join(_EDITS)}); {_REMEDY}"
             )
         rest = {name: value for name, value in entry.items() if name != "edit"}
         _check_names(entry["edit"], rest)
@@ -395,7 +405,7 @@ def _check_names(function: str, names: Mapping[str, Any]) -> None:
     for name in names:
         if name not in allowed:
             raise ValueError(
-                f"origin must hold names of parameters of {function}, got {str(name)[:60]!r}; "
+                f"origin must hold names of parameters, got {str(name)[:60]!r} for {function}; "
                 f"{_REMEDY}"
             )
 
@@ -439,9 +449,13 @@ def _is_allowed(statement: ast.stmt, known: set[str]) -> bool:
     if isinstance(target, ast.Subscript):
         named = isinstance(target.value, ast.Name) and target.value.id == "selections" in known
         return named and _is_constant(target.slice, str) and _is_call(value, ("Selection",), known)
-    if not isinstance(target, ast.Name) or target.id in _RESERVED:
+    if not isinstance(target, ast.Name):
         return False
-    empty = _is_constant(value, type(None)) or (isinstance(value, ast.Dict) and not value.keys)
+    empty = isinstance(value, ast.Dict) and not value.keys
+    if target.id in _RESERVED:  # the one that is made by the script itself
+        known.add(target.id)
+        return target.id == "selections" and empty
+    empty |= _is_constant(value, type(None))
     functions = ("load_model", "load_data", "capture", "Selection", *_functions())
     fine = empty or _is_edits(value) or _is_call(value, functions, known)
     known.add(target.id)
@@ -466,7 +480,7 @@ def _is_comparison(node: ast.expr, known: set[str]) -> bool:
         and node.func.id == "same"
         and _is_constant(title, str)
         and _is_constant(digits, str)
-        and _is_reading(got, ("digest", "index.digest", "rows.digest", "content"), known)
+        and _is_reading(got, _READ, known)
     )
 
 

@@ -47,7 +47,7 @@ _OTHERS = {
     "TokenRanks": "cutaway.observables",
 }
 _OPTIONS = {
-    "model": ("name", "checkpoint", "trust"),
+    "model": ("name", "checkpoint", "trust", "special_tokens"),
     "data": ("split", "limit", "name", "text_column", "label_column", "size"),
 }
 _WHAT = "a saved workspace"
@@ -316,7 +316,7 @@ def _reload(workspace: Workspace, manifest: Mapping[str, Any], rules: Policy) ->
 
 def _loaded(slot: str, entry: Mapping[str, Any], load: Callable[..., Any]) -> tuple[Any, str]:
     """The model or data, or a line that says why it is missing."""
-    name, given = entry["name"], entry.get("given")
+    name, given = entry["name"][:200], entry.get("given")
     remedy = f"load it and assign ws.{slot}"
     if given is None:
         return None, f"{slot} {name!r} must be supplied, got only its digest; {remedy}"
@@ -331,8 +331,8 @@ def _loaded(slot: str, entry: Mapping[str, Any], load: Callable[..., Any]) -> tu
         found = digest_of(value)
     except _LOADING as error:
         reason = " ".join(str(error).split())
-        kind = type(error).__name__
-        return None, f"{slot} {name!r} must be at {source!r}, got {kind} ({reason[:400]})"
+        kind, place = type(error).__name__, source[:300]
+        return None, f"{slot} {name!r} must be at {place!r}, got {kind} ({reason[:400]})"
     if found != entry["digest"]:
         return None, (
             f"{slot} {name!r} must have digest {entry['digest']}, got {found} from {source!r}; "

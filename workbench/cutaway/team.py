@@ -43,6 +43,9 @@ class Team:
         Bytes that one kernel may allocate.
     idle : int
         Seconds without a message after which a kernel is ended, page open or not.
+    hosts : tuple of str
+        Names by which visitors may call the server, besides those of the machine's loopback;
+        empty: all names if it listens at another address than that.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class Team:
     token: str
     memory: int = 4 * 10**9
     idle: int = 20 * 60
+    hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check everything before a server starts."""
@@ -97,17 +101,15 @@ class Team:
 
     def command(self, page: Path, port: int, ip: str = serve.ADDRESS) -> list[str]:
         """Command that serves `page`, as `page_folder` prepared it."""
+        hosts = self.hosts or (() if ip == serve.ADDRESS else ("*",))
         return [
-            *serve.voila_command(page, port, ip=ip, tracebacks=False),
-            "--Voila.auto_token=True",  # the one in the environment
-            # The login page would let every visitor set a password of the host's user.
-            "--PasswordIdentityProvider.allow_password_change=False",
+            *serve.voila_command(page, port, ip=ip, tracebacks=False, hosts=hosts),
             # Where server and kernel both can: others on the machine must not read along.
             "--MappingKernelManager.transport_encryption=auto",
             f"--MappingKernelManager.cull_idle_timeout={self.idle}",
             f"--MappingKernelManager.cull_interval={max(1, min(60, self.idle // 4))}",
             "--MappingKernelManager.cull_connected=True",
-            # Voilà serves pictures beside the page to everybody, without asking for the token.
+            # The page is a copy in a folder of its own: there is nothing beside it to show.
             "--VoilaConfiguration.file_allowlist=^$",
             "--VoilaConfiguration.allow_template_override=NO",
             "--VoilaConfiguration.allow_theme_override=NO",

@@ -6,7 +6,6 @@ import ipywidgets
 import numpy as np
 
 from cutaway.causal import Attributions
-from cutaway.model import tokens
 from cutaway_widgets.attribution_overlay import AttributionOverlay
 from cutaway_widgets.explorers import _filter_views as words
 from cutaway_widgets.explorers._result_views import Shown, table_of, views_of
@@ -43,9 +42,7 @@ def token_text(result: Attributions, scene: Scene) -> TokenText | None:
     rows: list[list[str]] = [[] for _ in index]
     values: list[np.ndarray] = [np.zeros(0, np.float32) for _ in index]
     for place, at in enumerate(index.positions(result.rows.ids)):
-        found = tokens.encode(
-            model.tokenizer, [data.text(result.rows.ids[place])], limit=model.n_positions
-        )
+        found = model.encode([data.text(result.rows.ids[place])])
         ids = found["input_ids"][0].tolist()
         rows[at] = pieces(model.tokenizer, ids)
         values[at] = result.values[place, : len(ids)]

@@ -148,7 +148,10 @@ def merged_at(workspace: Workspace, model: Model, beta: float, rule: str, tick: 
         )  # fmt: skip
         merge = ready.merge(beta=beta, tick=part(tick, 0.4, 0.8))
         name = f"{model.name}, merged"
-        small = Model(merge.model, name, kind=model.kind, tokenizer=model.tokenizer)
+        small = Model(
+            merge.model, name, kind=model.kind, tokenizer=model.tokenizer,
+            special_tokens=model.special_tokens,
+        )  # fmt: skip
         return Merged(merge, predict(small, data, tick=part(tick, 0.8, 1.0)))
 
     return workspace.kept("merge", {**same, "beta": beta, "rule": rule}, compute)

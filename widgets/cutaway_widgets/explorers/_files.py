@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cutaway.core import Result
+from cutaway.core._csv import frame_csv
 from cutaway.filters import FilterScreen
 from cutaway.reproduce import code_of
 from cutaway.workspace import Workspace
@@ -36,7 +37,7 @@ def offer_table(download: Download, results: Mapping[str, Result]) -> None:
     screen = isinstance(result, FilterScreen)
     frame = result.filters if screen else result.to_frame()  # type: ignore[attr-defined]
     download.offer(
-        frame.to_csv(index=not screen), f"{plain(name)}.csv", mime="text/csv", at_once=True
+        frame_csv(frame, index=not screen), f"{plain(name)}.csv", mime="text/csv", at_once=True
     )
 
 

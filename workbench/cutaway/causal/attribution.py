@@ -374,6 +374,13 @@ def _classes(target: Target, data: Dataset, tokenizer: Any) -> NDArray[np.int64]
                 f"target must be one token, got {target!r} of {len(found)} tokens; "
                 "a leading space is part of a word"
             )
+        unknown = getattr(tokenizer, "unk_token_id", None)
+        if found[0] == unknown and target != tokenizer.unk_token:
+            near = check.nearest(target, tokenizer.get_vocab())
+            raise ValueError(
+                f"target must be a token of the model, got {target!r}, an unknown one; nearest: "
+                f"{', '.join(map(repr, near))}"
+            )
         target = int(found[0])
     elif isinstance(target, str):
         check.one_of("target", target, data.classes or ())

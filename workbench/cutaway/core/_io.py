@@ -5,6 +5,7 @@ whatever is wrong with a file becomes one line with its name. Writing: a file or
 absent, what a killed save left behind goes away at the next one, and a full disk is one line.
 """
 
+import ast
 import contextlib
 import errno
 import hashlib
@@ -16,6 +17,7 @@ import re
 import secrets
 import shutil
 import stat
+import struct
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -47,6 +49,8 @@ IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _UNPACKED = 20  # times its own size that an archive may declare; ours are not compressed at all
 _SMALL = 64 * 2**20  # bytes that any archive may declare
 _CHUNK = 16 * 2**20
+_HEADER = 10_000  # bytes of the header of an npy file
+_PLAIN = re.compile(r"[<>|=]([biufc]\d{1,2}|U\d{1,9})")
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.cutaway-tmp", re.DOTALL)
 _NO_ROOM = frozenset(
     getattr(errno, name)
@@ -56,7 +60,7 @@ _NO_ROOM = frozenset(
 # What libraries that write by themselves say instead of raising an OSError.
 _SAID_NO_ROOM = re.compile(
     r"\bos error (28|27|122|5|30)\b|No space left|File too large|failed writing file"
-    r"|requested and \d+ written"
+    r"|requested and \d+ written|unexpected pos \d+ vs \d+"
 )
 
 
@@ -221,18 +225,29 @@ def array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], bool]
     ValueError
         If it is no npy file, or one of Python objects.
     """
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    elif version in ((2, 0), (3, 0)):  # 3 differs in the encoding of field names only
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
-    else:
-        raise ValueError(f"npy version {version} is unknown")
-    if dtype.hasobject or dtype.kind not in "biufcU" or dtype.itemsize == 0:
-        raise ValueError(f"dtype {dtype} holds no plain numbers or strings")
-    if not all(isinstance(length, int) and 0 <= length < 2**62 for length in shape):
-        raise ValueError(f"shape {shape} is impossible")
-    return shape, dtype, fortran
+    start = file.read(8)
+    if len(start) < 8 or start[:6] != b"\x93NUMPY" or start[6] not in {1, 2, 3}:
+        raise ValueError("no npy header")
+    n_bytes = 2 if start[6] == 1 else 4
+    length = int.from_bytes(file.read(n_bytes), "little")
+    if length > _HEADER:
+        raise ValueError(f"an npy header of {length:,} bytes")
+    text = file.read(length)
+    try:
+        header = ast.literal_eval(text.decode("utf-8").strip())
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ValueError(f"no npy header: {error}") from error
+    kinds = {"descr": str, "fortran_order": bool, "shape": tuple}
+    if len(text) < length or not json_fits(header, kinds) or len(header) > len(kinds):
+        raise ValueError("an npy header that says something else")
+    if not _PLAIN.fullmatch(header["descr"]):
+        raise ValueError(f"dtype {header['descr'][:40]!r} holds no plain numbers or strings")
+    shape, dtype = header["shape"], np.dtype(header["descr"])
+    if dtype.itemsize == 0 and dtype.kind != "U":
+        raise ValueError(f"dtype {dtype} holds nothing")
+    if not all(type(length) is int and 0 <= length < 2**62 for length in shape):
+        raise ValueError(f"shape {str(shape)[:100]} is impossible")
+    return shape, dtype, header["fortran_order"]
 
 
 def parse_array(content: bytes, *, max_bytes: int) -> NDArray[Any]:
@@ -244,10 +259,7 @@ def parse_array(content: bytes, *, max_bytes: int) -> NDArray[Any]:
         If it is damaged, holds Python objects, or declares another size than it has.
     """
     file = io.BytesIO(content)
-    try:
-        shape, dtype, fortran = array_header(file)
-    except (EOFError, TypeError, SyntaxError, RecursionError, UnicodeError) as error:
-        raise ValueError(f"no npy header: {error}") from error
+    shape, dtype, fortran = array_header(file)
     declared = math.prod(shape) * dtype.itemsize
     there = len(content) - file.tell()
     if declared > max_bytes:
@@ -311,6 +323,32 @@ def read_archive(
         raise
     except Exception as error:  # zipfile and its decoders raise half a dozen kinds
         raise damaged(what, path, error, remedy) from error
+
+
+def zip_sizes(path: PathLike, *, max_bytes: int | None = None) -> dict[str, int] | None:
+    """Declared sizes of a zip file's members, by name; None if it is no zip file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    DamagedFile
+        If it is no regular file, or its members declare more than `max_bytes` (None: 20 times the
+        size of the file, at least 64 MiB).
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        most = max(_UNPACKED * size, _SMALL) if max_bytes is None else max_bytes
+        try:
+            with zipfile.ZipFile(_Pieces(file)) as archive:
+                sizes = {member.filename: member.file_size for member in archive.infolist()}
+                declared = sum(member.file_size for member in archive.infolist())
+        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, struct.error, EOFError):
+            return None
+    if declared > most:
+        why = f"{declared:,} bytes declared, more than {most:,}"
+        raise damaged("a file of weights", path, why, "check the file")
+    return sizes
 
 
 class _Pieces:

@@ -80,6 +80,15 @@ def same_length(name: str, value: int, other_name: str, other: int) -> None:
         )
 
 
+def unmasked(name: str, value: object) -> None:
+    """Raise `ValueError` if a masked array holds masked values: every plain copy loses the mask."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            f"{name} must hold no masked values, got {int(np.ma.getmaskarray(value).sum())} of "
+            f"{value.size}; drop those rows, or say what they are with .filled(value)"
+        )
+
+
 def nearest(value: str, known: Iterable[str], n: int = 3) -> list[str]:
     """Up to `n` of the known names that look most like `value`, best first."""
     return difflib.get_close_matches(value, list(known), n=n, cutoff=0.0)

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cutaway.core import check, digest
+
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,16 +31,19 @@ class Index:
 
     def __post_init__(self) -> None:
         """Copy the ids into a read-only array and check them."""
-        ids = np.array(self.ids)
+        check.unmasked("ids", self.ids)
+        ids = _as_array(self.ids)
         if ids.size == 0:
-            ids = ids.astype(np.int64).reshape(-1)
+            ids = np.empty(0, np.int64)
         check.n_dims("ids", ids, 1, "one id a row")
         if ids.dtype.kind == "O":
-            ids = np.array([str(one) for one in ids])
+            ids = _plain(ids)
         if ids.dtype.kind not in "iuU":
             raise TypeError(
                 f"ids must be whole numbers or strings, got dtype {ids.dtype}; convert them first"
             )
+        if ids.dtype.kind == "u" and len(ids) and int(ids.max()) > _LARGEST:
+            raise _too_large(int(ids.max()))
         if ids.dtype.kind in "iu":
             ids = ids.astype(np.int64)
         if not _distinct(ids):
@@ -95,15 +101,25 @@ class Index:
             If an id is not here; names the first one and some known ids.
         ValueError
             If `ids` is no list of ids but a table of them.
+        TypeError
+            If `ids` is a mask, or no list at all.
         """
-        wanted = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))  # type: ignore[arg-type]
+        check.unmasked("ids", ids)
+        if isinstance(ids, str) or not isinstance(ids, (np.ndarray, Iterable)):
+            raise TypeError(f"ids must be a list of ids, got {ids!r}; put it in brackets")
+        wanted = np.asarray(ids) if isinstance(ids, np.ndarray) else _as_array(list(ids))
+        if wanted.dtype.kind == "b":
+            raise TypeError(
+                "ids must be whole numbers or strings, got booleans; use .take(mask), or "
+                ".ids[mask] for the ids of a mask"
+            )
         check.n_dims("ids", wanted, 1, "one id a row")
         if len(self) and wanted.dtype.kind == self.ids.dtype.kind == "i":
             return self._whole(wanted)
         places = self._places
         found = np.empty(len(wanted), np.int64)
         for i, one in enumerate(wanted.tolist()):
-            place = places.get(one)
+            place = places.get(one) if isinstance(one, (str, int, float)) else None
             if place is None:
                 raise self._unknown(one)
             found[i] = place
@@ -134,6 +150,48 @@ class Index:
         head = ", ".join(repr(one) for one in self.ids[:3].tolist())
         more = ", …" if len(self) > 3 else ""
         return f"Index({len(self)} {self.axis}s: {head}{more})"
+
+
+def _as_array(ids: Any) -> NDArray[Any]:
+    """Ids as an array of their own; numpy would write None and NaN beside a string as words."""
+    if isinstance(ids, np.ndarray):
+        return np.array(ids)
+    ids = ids if hasattr(ids, "__array__") else list(ids)
+    try:
+        array = np.array(ids)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(
+            "ids must have 1 axes (one id a row), got rows of different lengths; give one id a row"
+        ) from error
+    if array.dtype.kind == "U" and array.ndim == 1 and not all(isinstance(a, str) for a in ids):
+        array = np.empty(len(ids), object)
+        array[:] = ids
+    return array
+
+
+def _plain(ids: NDArray[Any]) -> NDArray[Any]:
+    """Ids of Python objects as whole numbers, or as strings."""
+    listed = ids.tolist()
+    for place, one in enumerate(listed):
+        if isinstance(one, (bool, np.bool_)) or not isinstance(
+            one, (int, str, np.integer, PathLike)
+        ):
+            raise TypeError(
+                f"ids must be whole numbers or strings, got {one!r:.80} ({type(one).__name__}) at "
+                f"place {place}; convert them first"
+            )
+    if all(isinstance(one, (int, np.integer)) for one in listed):
+        far = [one for one in listed if not -_LARGEST - 1 <= one <= _LARGEST]
+        if far:
+            raise _too_large(far[0])
+        return np.array(listed, np.int64)
+    return np.array([str(one) for one in listed])
+
+
+def _too_large(one: int) -> ValueError:
+    return ValueError(
+        f"ids must be whole numbers below 2**63, got {one}; give them as strings: ids.astype(str)"
+    )
 
 
 def _distinct(ids: NDArray[Any]) -> bool:

@@ -61,6 +61,6 @@ def size_exponent(rows: NDArray[Any], step: int) -> int:
 
 
 def _beyond(largest: NDArray[Any]) -> NDArray[np.int64]:
-    exponents = np.frexp(largest)[1].astype(np.int64)
+    exponents: NDArray[np.int64] = np.frexp(largest)[1].astype(np.int64)
     exponents[(largest == 0.0) | (np.abs(exponents) <= _SAFE)] = 0
     return exponents

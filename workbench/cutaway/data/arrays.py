@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cutaway.core import check
 from cutaway.data.content import digests_of_rows
 from cutaway.data.dataset import Inputs
 from cutaway.data.found import Found, ready
@@ -73,9 +74,16 @@ def as_images(values: NDArray[Any]) -> torch.Tensor:
 
 def plain_array(values: Any) -> NDArray[Any]:
     """Numpy view or copy of an array or tensor, on the processor."""
+    check.unmasked("source", values)
     if isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-        values = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+        try:
+            values = values.detach().cpu()
+            values = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+        except (TypeError, RuntimeError, NotImplementedError) as error:
+            raise TypeError(
+                f"source must be a dense tensor of numbers, got {values.dtype} in layout "
+                f"{values.layout} on {values.device}; use .to_dense() or convert it first"
+            ) from error
     return np.asarray(values)
 
 
@@ -112,6 +120,11 @@ def from_arrays(x: Any, y: Any = None) -> Found:
             "source must have shape (n, h, w) or (n, c, h, w) for images or (n, d) for rows of "
             f"numbers, got {values.shape}; reshape it first"
         )
+    if len(values) and not values.size:
+        raise ValueError(
+            f"source must hold some numbers a sample, got shape {values.shape}; check how it was "
+            "made"
+        )
     if values.ndim == 2:
         return Found("array", np.arange(len(values)), ready(RowArray(values)), y)
     _check_channels(values.shape)
@@ -130,10 +143,11 @@ def _levels(images: NDArray[Any]) -> NDArray[Any]:
     """Images with whole numbers as uint8; floats as they are, with a warning if in 0..255."""
     if images.dtype.kind == "f":
         some = images[:_LOOKED_AT]
-        if some.size and np.nanmin(some) >= 0 and np.nanmax(some) > 16:
+        some = some[np.isfinite(some)]
+        if some.size and some.min() >= 0 and some.max() > 16:
             warnings.warn(
                 "source must hold floats in [0, 1] or normalised ones, got values in "
-                f"0..{np.nanmax(some):.4g}; divide by 255 or pass uint8",
+                f"0..{some.max():.4g}; divide by 255 or pass uint8",
                 stacklevel=6,  # the line that called load_data
             )
         return images

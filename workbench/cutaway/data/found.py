@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from cutaway.core import Index, check
 from cutaway.data.dataset import Samples, Skipped, Source
 from cutaway.data.draw import draw
-from cutaway.data.labels import class_labels
+from cutaway.data.labels import numbered
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +79,11 @@ def assembled(
     labels: Any = None,
     ids: ArrayLike | None = None,
     name: str | None = None,
+    classes: tuple[str, ...] | tuple[int, ...] | None = None,
 ) -> Samples:
     """Data set of the usable samples; the caller's labels, ids and name win over those found.
+
+    `classes`, from `class_order`, says what the labels are numbered by.
 
     Raises
     ------
@@ -88,15 +91,15 @@ def assembled(
         If there is no sample, or none that can be read, or labels or ids do not fit.
     """
     title = found.name if name is None else name
-    n = len(np.asarray(found.ids))
+    n = len(found.ids)  # type: ignore[arg-type]  # every loader gives a list or an array
     if n == 0:
         raise ValueError(f"source must hold at least one sample, got none in {title}; check it")
-    index = Index(np.asarray(found.ids if ids is None else ids))
+    index = Index(found.ids if ids is None else ids)  # type: ignore[arg-type]  # it takes lists
     check.same_length("ids", len(index), "the samples found", n)
-    raw, classes = (found.labels, found.classes) if labels is None else (labels, None)
+    raw, names = (found.labels, found.classes) if labels is None else (labels, None)
     numbers = None
     if raw is not None:
-        numbers, classes = class_labels(raw, classes)
+        numbers, names = numbered(raw, names, classes)
         check.same_length("labels", len(numbers), "the samples found", n)
 
     places = draw(n, limit, numbers)
@@ -106,7 +109,12 @@ def assembled(
     if numbers is not None:
         numbers = numbers[places]
     elif found.read_labels is not None and (late := found.read_labels(rows)) is not None:
-        numbers, classes = class_labels(late)
+        numbers, names = numbered(late, None, classes)
+    if classes is not None and numbers is None:
+        raise ValueError(
+            f"classes must be left out for data without labels, got {len(classes)} of them for "
+            f"{title}; give labels= or label_column= too"
+        )
     skipped = tuple(Skipped(index.ids[k].item(), why) for k, why in sorted(finished.bad.items()))
     if len(skipped) == len(index):
         raise ValueError(
@@ -120,6 +128,6 @@ def assembled(
         index=index.take(good),
         rows=rows[good],
         labels=None if numbers is None else numbers[good],
-        classes=classes,
+        classes=names,
         skipped=found.skipped + skipped,
     )

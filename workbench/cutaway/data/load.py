@@ -6,6 +6,7 @@ with the loader that needs them.
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike
 from cutaway.core import check
 from cutaway.data.dataset import Samples
 from cutaway.data.found import Found, assembled, ready
+from cutaway.data.labels import class_order
 
 SAMPLE_NAMES = ("digits", "digits32", "digits-noisy", "python-source", "occupations")
 _ACCEPTED = (
@@ -33,11 +35,12 @@ class _Options:
     text_column: str | None
     label_column: str | None
     size: Any
+    max_pixels: int | None
+    max_bytes: int | None
 
     def taken(self, what: str, *allowed: str) -> dict[str, Any]:
         """Options to hand on; raises for one that was given and means nothing here."""
-        for name in ("split", "text_column", "label_column", "size"):
-            value = getattr(self, name)
+        for name, value in vars(self).items():
             if value is not None and name not in allowed:
                 takes = f"only {', '.join(allowed)}" if allowed else "none of these options"
                 raise ValueError(
@@ -45,6 +48,11 @@ class _Options:
                     "drop it"
                 )
         chosen = {name: getattr(self, name) for name in allowed}
+        for name in ("max_pixels", "max_bytes"):
+            if chosen.get(name) is None:
+                chosen.pop(name, None)  # the loader's own default
+            else:
+                check.whole(name, chosen[name], 1, remedy="give the most that may be read")
         if chosen.get("size") is not None:
             from cutaway.data.pictures import wanted_size
 
@@ -63,6 +71,9 @@ def load_data(
     text_column: str | None = None,
     label_column: str | None = None,
     size: int | tuple[int, int] | None = None,
+    classes: Sequence[str] | Sequence[int] | None = None,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
 ) -> Samples:
     """Samples with stable ids, from wherever they are.
 
@@ -98,7 +109,16 @@ def load_data(
         Columns of a table or Hugging Face dataset, where they are not plain.
     size : int or (int, int), optional
         Height and width in pixels for image files and PIL pictures: each is scaled to cover it
-        and cut at the centre.
+        and cut at the centre. JPEG files of several times that size are decoded reduced.
+    classes : sequence of str or of int, optional
+        The classes in the order of the model's outputs. Labels that are strings are looked up in it
+        (by default they are numbered in sorted order); so are whole numbers in a sequence of whole
+        numbers: ``classes=range(1, 11)`` for labels that are numbered from 1. For whole-number
+        labels from 0, strings are the classes' names.
+    max_pixels : int, optional
+        Pictures that declare more pixels are skipped before memory is taken; 50 million by default.
+    max_bytes : int, optional
+        A table of more bytes (decoded, of the columns that are read) is refused; 4 GB by default.
 
     Returns
     -------
@@ -126,12 +146,13 @@ def load_data(
             f"labels and label_column must not both be given, got label_column={label_column!r}; "
             "drop one"
         )
-    options = _Options(split, text_column, label_column, size)
+    options = _Options(split, text_column, label_column, size, max_pixels, max_bytes)
     found = _found(source, options)
-    samples = assembled(found, limit=limit, labels=labels, ids=ids, name=name)
+    order = None if classes is None else class_order(classes)
+    samples = assembled(found, limit=limit, labels=labels, ids=ids, name=name, classes=order)
     if labels is not None or ids is not None or not isinstance(source, (str, os.PathLike)):
         return samples  # nothing on disk brings these back
-    rest = {"limit": limit, "name": name, "size": size} | vars(options)
+    rest = {"limit": limit, "name": name, "classes": order} | vars(options)
     place = source if source in SAMPLE_NAMES else str(Path(source).resolve())
     return replace(samples, given={"source": place} | _plain(rest))
 
@@ -158,12 +179,12 @@ def _found(source: Any, options: _Options) -> Found:
     if _is_hugging_face(source):
         from cutaway.data.hugging_face import from_hugging_face
 
-        taken = ("split", "text_column", "label_column", "size")
+        taken = ("split", "text_column", "label_column", "size", "max_pixels")
         return from_hugging_face(source, **options.taken("a Hugging Face dataset", *taken))
     if _is_torch_data(source):
         from cutaway.data.torch_data import from_torch
 
-        return from_torch(source, **options.taken("torch data", "size"))
+        return from_torch(source, **options.taken("torch data", "size", "max_pixels"))
     return _in_memory(source, options)
 
 
@@ -197,11 +218,12 @@ def _named(source: str | os.PathLike[str], options: _Options) -> Found:
     if path.is_dir():
         from cutaway.data.folders import from_folder
 
-        return from_folder(path, **options.taken("a folder", "split", "size"))
-    if path.is_file():
-        from cutaway.data.texts import from_table
+        return from_folder(path, **options.taken("a folder", "split", "size", "max_pixels"))
+    if path.exists():
+        from cutaway.data.tables import from_table
 
-        return from_table(path, **options.taken("a table", "text_column", "label_column"))
+        taken = options.taken("a table", "text_column", "label_column", "max_bytes")
+        return from_table(path, **taken)
     near = ", ".join(repr(one) for one in check.nearest(str(source), SAMPLE_NAMES))
     raise FileNotFoundError(
         f"source must be a sample name or an existing path, got {str(source)!r}; "

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol, TypeAlias
@@ -18,7 +19,7 @@ from typing import IO, Any, BinaryIO, Protocol, TypeAlias
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import EpsImagePlugin, Image, ImageOps
 
 from cutaway.core import check
 from cutaway.core._io import (
@@ -212,7 +213,7 @@ def decoded(
         If it is none, or too large. Decoders may raise anything else for a damaged file.
     """
     image = source if isinstance(source, Image.Image) else open_image(source, max_pixels=max_pixels)
-    _check_declared(image, max_pixels)
+    check_declared(image, max_pixels)
     with _turn(image.width * image.height):
         if image.format in ("JPEG", "MPO") and not isinstance(source, Image.Image):
             _check_scans(source)
@@ -225,7 +226,44 @@ def decoded(
         return pixels(image, size, grey=is_grey if grey is None else grey), is_grey
 
 
-def _check_declared(image: Image.Image, max_pixels: int) -> None:
+class _NoPrograms:
+    """Ghostscript is out of reach while anybody reads: PIL runs it on PostScript of any name."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._readers == 0:
+                self._before = EpsImagePlugin.gs_binary
+                EpsImagePlugin.gs_binary = False
+            self._readers += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._readers -= 1
+            if self._readers == 0:
+                EpsImagePlugin.gs_binary = self._before
+
+
+_NO_PROGRAMS = _NoPrograms()
+
+
+def no_programs() -> AbstractContextManager[None]:
+    """While a data set of somebody else opens pictures, none of them may start a program."""
+    return _NO_PROGRAMS
+
+
+def check_declared(image: Image.Image, max_pixels: int) -> None:
+    """Refuse a picture of another format than those of the short list, or of too many pixels.
+
+    Raises
+    ------
+    ValueError
+        Says what it declares.
+    """
     if image.format is not None and image.format not in (*IMAGE_FORMATS, "MPO"):
         raise ValueError(f"format {image.format}, not one of {', '.join(IMAGE_FORMATS)}")
     declared = image.width * image.height

@@ -1,8 +1,7 @@
-"""Texts: lists of strings, data frames, CSV and Parquet files."""
+"""Texts: lists of strings and data frames."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from cutaway.data.found import Finished, Found
 from cutaway.data.labels import are_classes
 
 LABEL_NAMES = ("label", "labels")
-TABLES = (".csv", ".tsv", ".parquet")
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,53 +145,8 @@ def chosen(
     return text_column, label_column
 
 
-def from_table(
-    path: Path, *, text_column: str | None = None, label_column: str | None = None
-) -> Found:
-    """Data of a CSV, TSV or Parquet file; ids are row numbers from 0, the header not counted.
-
-    Raises
-    ------
-    ValueError
-        If the file is no such table.
-    ImportError
-        If a Parquet file is given and pyarrow is not installed.
-    """
-    ending = path.suffix.lower()
-    check.one_of("the ending of a table of texts", ending, TABLES)
-    try:
-        frame = _parquet(path) if ending == ".parquet" else _separated(path, ending)
-    except (ValueError, OSError) as error:
-        # pandas and pyarrow raise subclasses of these two for a file that is no table.
-        said = " ".join(str(error).split())
-        raise ValueError(
-            f"source must be a {ending[1:]} table that can be read, got {path} ({said}); "
-            "check the file"
-        ) from error
-    return from_frame(
-        frame.reset_index(drop=True),
-        text_column=text_column,
-        label_column=label_column,
-        name=path.stem,
-    )
-
-
-def _separated(path: Path, ending: str) -> pd.DataFrame:
-    # Only an empty cell is missing: "NA", "null" and "None" are words in a text.
-    return pd.read_csv(
-        path, sep="\t" if ending == ".tsv" else ",", keep_default_na=False, na_values=[""]
-    )
-
-
-def _parquet(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path, engine="pyarrow")
-    except ImportError as error:
-        raise ImportError(
-            "pyarrow reads Parquet files and is not installed; pip install 'cutaway[tables]'"
-        ) from error
-
-
 def _holds_strings(column: pd.Series) -> bool:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.cat.categories.to_series()
     kept = column.dropna()
     return len(kept) > 0 and pd.api.types.infer_dtype(kept) == "string"

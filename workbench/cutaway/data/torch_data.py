@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset, default_collate
 
+from cutaway.core._io import MAX_PIXELS
 from cutaway.data.arrays import as_images, plain_array
 from cutaway.data.content import (
     UnknownContent,
@@ -20,7 +21,7 @@ from cutaway.data.content import (
 from cutaway.data.dataset import Inputs
 from cutaway.data.found import Finished, Found
 from cutaway.data.labels import are_classes
-from cutaway.data.pictures import Size, pixels
+from cutaway.data.pictures import Size, check_declared, no_programs, pixels
 from cutaway.data.texts import LABEL_NAMES, Texts
 from cutaway.data.tiles import visible
 
@@ -41,12 +42,15 @@ class MapStyle:
         The loader's own way of making a batch; None stacks.
     size : tuple of int or None
         Height and width that PIL pictures are brought to.
+    max_pixels : int
+        The most that a PIL picture may declare that is not decoded yet.
     """
 
     items: Any
     kind: str
     collate: Collate | None
     size: Size | None
+    max_pixels: int = MAX_PIXELS
 
     def read(self, rows: NDArray[np.int64]) -> tuple[Inputs, tuple[bytes, ...]]:
         """Items of these rows as one batch, and the digest of each item as the data set gave it."""
@@ -113,13 +117,14 @@ class MapStyle:
         """Array (c, h, w) of a picture; of PIL pictures the colours that its mode holds."""
         if isinstance(x, Image.Image):
             grey = x.mode in ("1", "L", "LA") or x.mode.startswith("I")
+            check_declared(x, self.max_pixels)
             array = pixels(x, self.size, grey=grey)
             return array[None] if grey else array.transpose(2, 0, 1)
         array = plain_array(x)
         return array[None] if array.ndim == 2 else array
 
 
-def from_torch(source: Any, *, size: Size | None = None) -> Found:
+def from_torch(source: Any, *, size: Size | None = None, max_pixels: int = MAX_PIXELS) -> Found:
     """Data of a map-style torch data set, or of the data set inside a loader.
 
     Parameters
@@ -131,6 +136,8 @@ def from_torch(source: Any, *, size: Size | None = None) -> Found:
         the batches.
     size : tuple of int, optional
         Height and width that PIL pictures are brought to.
+    max_pixels : int
+        The most that a PIL picture may declare.
 
     Returns
     -------
@@ -165,7 +172,7 @@ def from_torch(source: Any, *, size: Size | None = None) -> Found:
     return Found(
         type(items).__name__,
         rows,
-        lambda drawn, _ids: _finished(items, drawn, collate, size),
+        lambda drawn, _ids: _finished(items, drawn, collate, size, max_pixels),
         known,
         rows=rows,
         read_labels=None if known is not None else lambda drawn: _read_labels(items, drawn),
@@ -194,13 +201,17 @@ def _unlabelled(item: Any) -> Any:
 
 
 def _finished(
-    items: Any, rows: NDArray[np.int64], collate: Collate | None, size: Size | None
+    items: Any,
+    rows: NDArray[np.int64],
+    collate: Collate | None,
+    size: Size | None,
+    max_pixels: int,
 ) -> Finished:
     kind = _kind(parts(_item(items, int(rows[0])))[0])
     if kind == "text" and collate is None:
         texts = Texts(lambda some: [parts(_item(items, one))[0] for one in some])
         return Finished(texts, {})
-    return Finished(MapStyle(items, kind, collate, size), {})
+    return Finished(MapStyle(items, kind, collate, size, max_pixels), {})
 
 
 def _kind(x: Any) -> str:
@@ -220,7 +231,8 @@ def _kind(x: Any) -> str:
 
 def _item(items: Any, row: int) -> Any:
     try:
-        return items[row]
+        with no_programs():
+            return items[row]
     except Exception as error:
         error.add_note(f"while reading item {row} of {type(items).__name__}")
         raise

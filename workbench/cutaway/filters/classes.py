@@ -55,7 +55,7 @@ def joined_cells(
         return cells
     alive = np.nan_to_num(cells, nan=0.0, posinf=0.0, neginf=0.0).any(axis=0)
     top = int(exponents[alive].max(initial=np.iinfo(np.int64).min)) if alive.any() else 0
-    return np.ldexp(cells, np.maximum(exponents - top, -1000).astype(np.int32))
+    return np.asarray(np.ldexp(cells, np.maximum(exponents - top, -1000).astype(np.int32)))
 
 
 def fitting_classes(

@@ -123,7 +123,7 @@ def scaled(maps: NDArray[Any], exponents: NDArray[np.int64]) -> NDArray[Any]:
     """Maps (n, filters, ...) divided by a power of two a filter: no digit changes."""
     if not exponents.any():
         return maps
-    return np.ldexp(maps, -exponents.reshape(-1, *(1,) * (maps.ndim - 2)))
+    return np.asarray(np.ldexp(maps, -exponents.reshape(-1, *(1,) * (maps.ndim - 2))))
 
 
 def scatter(pixels: NDArray[np.float64]) -> NDArray[np.float64]:

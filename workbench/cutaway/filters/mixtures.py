@@ -23,7 +23,7 @@ _BLOCK_BYTES = 3e6  # a block's working set: stays in the second-level cache
 
 @dataclass(frozen=True, eq=False)
 class Mixtures:
-    """One Gaussian mixture a filter; NaN where a filter has no finite sample.
+    """One Gaussian mixture a filter; NaN where a filter has no more finite samples than components.
 
     Parameters
     ----------
@@ -144,6 +144,7 @@ def fit_mixtures(
     points = _points(x)
     settings = Settings(covariance, reg, tol, max_iter)
     _check(points, k, settings)
+    points = _without_sparse(points, k)
     uniform = draws(N_RANDOM, k, seed)
     first = None if start is None else np.asarray(start)
     if first is not None:
@@ -219,7 +220,7 @@ def _points(x: ArrayLike) -> NDArray[np.floating[Any]]:
     """Coordinates (filters, n, d) of anything array-like, without a mask and checked."""
     try:
         if isinstance(x, np.ma.MaskedArray):
-            x = np.asarray(x.astype(np.float64).filled(np.nan))
+            x = np.where(np.ma.getmaskarray(x), np.nan, x.data.astype(np.float64))
         points = np.asarray(x)
     except (TypeError, ValueError) as error:  # lists of unequal length, say
         raise TypeError(
@@ -248,6 +249,16 @@ def _points(x: ArrayLike) -> NDArray[np.floating[Any]]:
             "it by a power of ten"
         )
     return points
+
+
+def _without_sparse(x: NDArray[np.floating[Any]], k: int) -> NDArray[np.floating[Any]]:
+    """Coordinates, all NaN in filters that have no more finite rows than components."""
+    finite = np.isfinite(x)
+    if finite.all():
+        return x
+    unused = ~finite.any(axis=1, keepdims=True)
+    sparse = (finite | unused).all(axis=2).sum(axis=1) <= k
+    return np.where(sparse[:, None, None], np.nan, x) if sparse.any() else x
 
 
 def _check(x: NDArray[np.floating[Any]], k: int, settings: Settings) -> None:

@@ -280,7 +280,10 @@ def _score(metric: Score, model: Model) -> Callable[[nn.Module], float]:
     metrics.filled(data)
 
     def score(module: nn.Module) -> float:
-        merged = Model(module, model.name, kind=model.kind, tokenizer=model.tokenizer)
+        merged = Model(
+            module, model.name, kind=model.kind, tokenizer=model.tokenizer,
+            special_tokens=model.special_tokens,
+        )  # fmt: skip
         return float(np.mean(metrics.evaluate(merged, data, name)))
 
     return score

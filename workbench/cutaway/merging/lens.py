@@ -90,7 +90,8 @@ def merge_features(
     `cutaway.merging.repair`); batch norms stay, and can be calibrated again on data.
 
     Distances count in units of the largest of their group, so that all weights and biases times one
-    factor merge alike. Where batch norms are, their eps is no part of that.
+    factor merge alike. Not so with ``exact_scale``, which hands each feature's size on to the next
+    layer's weights but not to its biases; and where batch norms are, their eps keeps its size.
 
     References
     ----------

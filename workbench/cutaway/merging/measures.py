@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 _KEPT = 0.9  # of the ratios: the usual part (the largest tenth is discarded)
 _AT_ONCE = 2**22  # values read at a time
-_ROUNDINGS = 2.0  # a unit whose deviation is so many roundings of its mean is constant
+_ROUNDINGS = 2.0  # a unit whose values lie so many roundings apart is constant
 _FEWEST = 4  # samples: the unbiased CKA needs so many
 
 
@@ -187,22 +187,27 @@ def _covariance(acts: Activations, site: str, tick: Tick) -> Array:
     """
     units = acts.units(site).shape[1]
     count, mean, scatter = 0, np.zeros(units), np.zeros((units, units))
+    first, low, high = np.zeros(0), np.full(units, np.inf), np.full(units, -np.inf)
     for rows, block in _blocks(acts, site, tick):
         values = block.transpose(0, 2, 1).reshape(-1, units)
         mask = _counted(acts, site, rows)
         values = values if mask is None else values[mask.ravel()]
         if len(values) == 0:
             continue
+        low, high = np.minimum(low, values.min(axis=0)), np.maximum(high, values.max(axis=0))
+        # From the first row on: the error of a mean of 0.3 is no variance.
+        first = values[0].copy() if not len(first) else first
+        values = values - first
         own = values.mean(axis=0)
         apart, both = own - mean, count + len(values)
-        values = values - own
+        values -= own
         scatter += values.T @ values + np.outer(apart, apart) * (count * len(values) / both)
         mean, count = mean + apart * (len(values) / both), both
-    covariance = scatter / max(count, 1)
     kind = acts[site].dtype if acts[site].dtype.kind == "f" else np.dtype(np.float64)
-    rounding = _ROUNDINGS * float(np.finfo(kind).eps) * np.abs(mean)
-    varies = bool((np.diagonal(covariance) > rounding**2).any())
-    return covariance if varies else np.zeros_like(covariance)
+    rounding = _ROUNDINGS * float(np.finfo(kind).eps) * np.maximum(-low, high)
+    if not (high - low > rounding).any():
+        return np.zeros_like(scatter)
+    return scatter / max(count, 1)
 
 
 def _ranks(covariance: Array) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from cutaway.core import check
 from cutaway.data.dataset import Dataset
@@ -23,8 +23,10 @@ from cutaway.model.errors import UnknownSite
 from cutaway.model.hooks import Watcher, hooked
 from cutaway.model.model import ACTIVE_EDITS, Model, as_model
 from cutaway.model.outputs import first_tensor
+from cutaway.model.places import Places, axes_of
 from cutaway.model.sites import Site, sites
 from cutaway.model.swap import with_first_tensor
+from cutaway.model.tokens import Texts, texts_of
 
 __all__ = [
     "Edit",
@@ -128,6 +130,7 @@ class Watching:
         self._model = model
         self._known = known
         self._calls: dict[str, int] = {}
+        self._texts: Texts | None = None
         self._edits: dict[tuple[str, int], list[Edit]] = {}
         for one in edits:
             path, _, call = one.site.partition("#")
@@ -139,9 +142,15 @@ class Watching:
         watchers = {path: self._watcher(path) for path, _ in self._edits}
         before = ACTIVE_EDITS.get(module, [])
         edits = [edit.to_json() for of_site in self._edits.values() for edit in of_site]
+
+        def begin(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+            self._calls.clear()
+            texts = self._model.kind == "tokens" or "attention_mask" in keywords
+            self._texts = texts_of(module, arguments, keywords) if texts else None
+
         ACTIVE_EDITS[module] = [*before, *edits]
         try:
-            with hooked(module, watchers, begin=self._calls.clear):
+            with hooked(module, watchers, begin=begin):
                 yield
         finally:
             ACTIVE_EDITS[module] = before
@@ -159,17 +168,52 @@ class Watching:
                     f"site {path} must return a tensor to be edited, got {type(output).__name__}; "
                     "choose a site inside or around it"
                 )
-            axis = self._axis(edits[0].site, module, values.ndim)
-            moved = values.movedim(axis, 0)
-            for one in edits:
-                moved = one.applied(moved)
-            return with_first_tensor(output, moved.movedim(0, axis))
+            letters = self._letters(edits[0].site, module, values.ndim)
+            return with_first_tensor(output, _changed(values, edits, letters, self._texts))
 
         return watch
 
-    def _axis(self, name: str, module: nn.Module, n_dims: int) -> int:
-        letters = self._known[name].layout if self._known is not None else ""
-        if not letters:
-            letters = layout.certain(layout.class_names(module), n_dims) or layout.usual(n_dims)
-        axis = layout.unit_axis(letters)
-        return 1 if axis is None else axis - len(letters.split())
+    def _letters(self, name: str, module: nn.Module, n_dims: int) -> list[str]:
+        known = self._known[name].layout.split() if self._known is not None else []
+        if not known:
+            guess = layout.certain(layout.class_names(module), n_dims) or layout.usual(n_dims)
+            known = guess.split()
+        return [*["x"] * (n_dims - len(known)), *known[max(0, len(known) - n_dims) :]]
+
+
+def _changed(
+    values: Tensor, edits: Sequence[Edit], letters: list[str], texts: Texts | None
+) -> Tensor:
+    """Values of a site, its axes in their own order, after some edits."""
+    if texts is None:
+        units = layout.unit_axis(" ".join(letters))
+        units = 1 if units is None else units
+        return _in_order(values.movedim(units, 0), edits, None).movedim(0, units)
+    n, t = texts.mask.shape
+    in_a_row = values.ndim == 2 and letters[0] in {"n", "nt", "t"} and len(values) == n * t
+    alone = not in_a_row and not {"n", "1"}.intersection(letters)
+    if in_a_row:
+        values, letters = values.reshape(n, t, -1), ["n", "t", "d"]
+    elif alone:  # one output for all texts
+        values, letters = values.unsqueeze(0), ["1", *letters]
+    units = layout.unit_axis(" ".join(letters))
+    units = 1 if units is None else units
+    samples = next(axis for axis, letter in enumerate(letters) if letter in {"n", "1"})
+    moved = values.movedim((units, samples), (0, 1))
+    if moved.shape[1] == 1 < n and not bool(texts.mask.all()):
+        moved = moved.expand(-1, n, *moved.shape[2:])  # each text has its own last token
+    rest = [letter for axis, letter in enumerate(letters) if axis not in {units, samples}]
+    places = Places(texts, (), certain=False)
+    if moved.shape[1] in {1, n}:
+        axes, certain = axes_of([letters[units], letters[samples], *rest], moved.shape, texts)
+        places = Places(texts, axes, certain)
+    after = _in_order(moved, edits, places).movedim((0, 1), (units, samples))
+    if in_a_row:
+        return after.flatten(0, 1)
+    return after[0] if alone and len(after) == 1 else after
+
+
+def _in_order(values: Tensor, edits: Sequence[Edit], places: Places | None) -> Tensor:
+    for edit in edits:
+        values = edit.applied(values, places)
+    return values

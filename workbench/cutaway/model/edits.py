@@ -13,6 +13,7 @@ from torch import Tensor
 
 from cutaway.core import check
 from cutaway.model.activations import Activations
+from cutaway.model.places import Places
 
 Numbers: TypeAlias = tuple[Any, ...]
 """Nested tuples of floats: hashable, comparable, JSON."""
@@ -38,8 +39,16 @@ class Edit(ABC):
             Edit.kinds[cls.__name__] = cls
 
     @abstractmethod
-    def applied(self, values: Tensor) -> Tensor:
-        """Changed copy of values of shape (units, …)."""
+    def applied(self, values: Tensor, places: Places | None = None) -> Tensor:
+        """Changed copy of values of shape (units, …).
+
+        Parameters
+        ----------
+        values : Tensor of shape (units, n, …)
+            What the site holds.
+        places : Places or None
+            Of texts: which of the values belong to which token.
+        """
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON object."""
@@ -96,17 +105,17 @@ class UnitEdit(Edit):
         """Same edit of other units."""
         return replace(self, units=tuple(units))
 
-    def applied(self, values: Tensor) -> Tensor:
+    def applied(self, values: Tensor, places: Places | None = None) -> Tensor:
         """Changed copy of values of shape (units, …)."""
         if max(self.units) >= len(values):
             raise ValueError(too_high(self, len(values)))
         changed = values.clone()
         chosen = torch.tensor(self.units, device=values.device)
-        changed[chosen] = self._new(values[chosen])
+        changed[chosen] = self._new(values[chosen], places)
         return changed
 
     @abstractmethod
-    def _new(self, old: Tensor) -> Tensor:
+    def _new(self, old: Tensor, places: Places | None) -> Tensor:
         """New values for those of the chosen units, of shape (k, …)."""
 
 
@@ -122,7 +131,7 @@ class Zero(UnitEdit):
         Which units, from 0.
     """
 
-    def _new(self, old: Tensor) -> Tensor:
+    def _new(self, old: Tensor, _places: Places | None) -> Tensor:
         return torch.zeros_like(old)
 
 
@@ -138,8 +147,8 @@ class Mean(UnitEdit):
         Which units, from 0.
     values : Activations, array_like of shape (n_units,), or None
         Captured activations to take the means from (over samples and positions), or the mean of
-        every unit of the site. None: the mean over the batch that is running (`ablate` fills in
-        the mean over its data instead).
+        every unit of the site. None: the mean over the batch that is running, of texts over their
+        tokens without padding (`ablate` fills in the mean over its data instead).
     """
 
     values: Numbers | None = None
@@ -156,19 +165,19 @@ class Mean(UnitEdit):
         check.n_dims("values", np.asarray(numbers), 1, "one mean for every unit of the site")
         object.__setattr__(self, "values", numbers)
 
-    def applied(self, values: Tensor) -> Tensor:
+    def applied(self, values: Tensor, places: Places | None = None) -> Tensor:
         """Changed copy of values of shape (units, …)."""
         if self.values is not None and len(self.values) != len(values):
             raise ValueError(
                 f"values must hold a mean for each of the {len(values)} units of {self.site}, got "
                 f"{len(self.values)}; take them from this site"
             )
-        return super().applied(values)
+        return super().applied(values, places)
 
-    def _new(self, old: Tensor) -> Tensor:
+    def _new(self, old: Tensor, places: Places | None) -> Tensor:
         rest = (1,) * (old.ndim - 1)
         if self.values is None:
-            means = old.mean(dim=list(range(1, old.ndim)))
+            means = old.mean(dim=list(range(1, old.ndim))) if places is None else places.means(old)
         else:
             means = old.new_tensor([self.values[unit] for unit in self.units])
         return means.reshape(-1, *rest).expand_as(old)
@@ -185,7 +194,8 @@ class Replace(UnitEdit):
     units : int or sequence of int
         Which units, from 0.
     values : array_like of shape (k,) or (k, …)
-        A number a unit, or a map over its positions.
+        A number a unit, or a map over its positions; of texts, entry j is for token j of each,
+        and a map longer than a text is cut off at its end.
     """
 
     values: Numbers = ()
@@ -197,10 +207,12 @@ class Replace(UnitEdit):
         check.same_length("values", len(numbers), "units", len(self.units))
         object.__setattr__(self, "values", numbers)
 
-    def _new(self, old: Tensor) -> Tensor:
+    def _new(self, old: Tensor, places: Places | None) -> Tensor:
         new = old.new_tensor(self.values)
         if new.ndim == 1:
             new = new.reshape(-1, *(1,) * (old.ndim - 1))
+        elif places is not None and places.fits(new, old):
+            new = places.spread(new, old)
         elif new.shape[1:] == old.shape[2:]:
             new = new.unsqueeze(1)
         else:
@@ -222,7 +234,8 @@ class DirectionEdit(Edit):
     direction : array_like of shape (n_units,)
         Scaled to length 1.
     position : int or None
-        Edit one place of the last axis only, e.g. a token's; -1 is the last one. None edits all.
+        Edit one place only: of texts a token, counted from each text's own first (0) or last (-1)
+        one, whatever the padding; of other data a place of the last axis. None edits all.
     """
 
     direction: Numbers
@@ -241,15 +254,24 @@ class DirectionEdit(Edit):
         if self.position is not None:
             check.whole("position", self.position, -(10**9), remedy="-1 is the last place")
 
-    def applied(self, values: Tensor) -> Tensor:
-        """Changed copy of values of shape (units, …)."""
+    def applied(self, values: Tensor, places: Places | None = None) -> Tensor:
+        """Changed copy of values of shape (units, …).
+
+        Raises
+        ------
+        UnknownPosition
+            If a text has no token at the position; it never falls on padding.
+        """
         if self.position is None:
             return self._moved(values)
-        places = values.shape[-1]
-        if values.ndim < 3 or not -places <= self.position < places:
+        if places is not None:
+            chosen = places.at(self.position, self.site, values)
+            return torch.where(chosen, self._moved(values), values)
+        count = values.shape[-1]
+        if values.ndim < 3 or not -count <= self.position < count:
             raise ValueError(
                 f"position must be a place of {self.site}, got {self.position} for "
-                f"{places if values.ndim > 2 else 'no'} places; choose another, or None for all"
+                f"{count if values.ndim > 2 else 'no'} places; choose another, or None for all"
             )
         changed = values.clone()
         changed[..., self.position] = self._moved(values[..., self.position])
@@ -283,7 +305,8 @@ class ProjectOut(DirectionEdit):
     direction : array_like of shape (n_units,)
         Scaled to length 1.
     position : int or None
-        Place of the last axis, e.g. a token's; -1 is the last one. None: every place.
+        A token, counted from each text's own first (0) or last (-1) one; of other data a place of
+        the last axis. None: every place.
     """
 
     def _moved(self, values: Tensor) -> Tensor:
@@ -304,7 +327,8 @@ class Steer(DirectionEdit):
     by : float
         Length of the step, in units of the activations.
     position : int or None
-        Place of the last axis, e.g. a token's; -1 is the last one. None: every place.
+        A token, counted from each text's own first (0) or last (-1) one; of other data a place of
+        the last axis. None: every place.
     """
 
     by: float = 1.0

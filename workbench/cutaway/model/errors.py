@@ -19,3 +19,7 @@ class BudgetExceeded(MemoryError):  # noqa: N818 - a public name of the design
     def __init__(self, message: str, card: object) -> None:
         super().__init__(message)
         self.card = card
+
+
+class UnknownPosition(ValueError):  # noqa: N818 - like `UnknownSite`
+    """A text has no token at the position that an edit names."""

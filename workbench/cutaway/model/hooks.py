@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 Watcher: TypeAlias = Callable[[nn.Module, tuple[Any, ...], Any], Any]
+Begin: TypeAlias = Callable[[tuple[Any, ...], dict[str, Any]], None]
 
 
 @contextlib.contextmanager
@@ -15,7 +16,7 @@ def hooked(
     root: nn.Module,
     watchers: Mapping[str, Watcher],
     *,
-    begin: Callable[[], None] | None = None,
+    begin: Begin | None = None,
 ) -> Iterator[None]:
     """Watch the outputs of some modules for the length of a ``with`` block.
 
@@ -27,8 +28,8 @@ def hooked(
         Path in ``root.named_modules()`` to a forward hook ``(module, arguments, output)``; what it
         returns replaces the output, None leaves it. A module that is reused calls it once a call.
     begin : callable or None
-        Called whenever a forward of the whole model begins: the place to count calls from 0 again,
-        which holds after a forward that failed half-way, too.
+        Called with its arguments whenever a forward of the whole model begins: the place to count
+        calls from 0 again, which holds after a forward that failed half-way, too.
 
     Notes
     -----
@@ -40,10 +41,13 @@ def hooked(
         if begin is not None:
             started = begin
 
-            def first(_module: nn.Module, _arguments: tuple[Any, ...]) -> None:
-                started()
+            def first(
+                _module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]
+            ) -> None:
+                started(arguments, keywords)
 
-            handles.callback(root.register_forward_pre_hook(first).remove)
+            handle = root.register_forward_pre_hook(first, with_kwargs=True)
+            handles.callback(handle.remove)
         for path, watcher in watchers.items():
             handles.callback(modules[path].register_forward_hook(watcher).remove)
         yield

@@ -13,7 +13,7 @@ import cutaway_samples
 from cutaway.model import load_files, load_folder
 from cutaway.model.errors import UnsupportedModel
 from cutaway.model.model import Inputs, Model
-from cutaway.model.tokens import n_positions
+from cutaway.model.tokens import SpecialTokens, n_positions
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Factory: TypeAlias = Callable[[], nn.Module]
@@ -30,6 +30,7 @@ def load_model(
     device: str | torch.device | None = None,
     checkpoint: int | None = None,
     example: Inputs | None = None,
+    special_tokens: SpecialTokens = "auto",
 ) -> Model:
     """A model, ready for `sites` and `capture`.
 
@@ -53,6 +54,11 @@ def load_model(
         Epoch, for sample models that keep one an epoch.
     example : Tensor, dict of str to Tensor, or None
         A batch (sample axis first) from which `sites` learns shapes when no data is given.
+    special_tokens : {"auto", True, False}
+        Of models with a tokenizer. True: texts get the special tokens that it adds; False: none.
+        "auto": as it adds them, but a text that begins with the first one already gets no second,
+        and where the model goes on after a text, no end comes after it, so that the last position
+        is the text's own last token; either is said once.
 
     Returns
     -------
@@ -78,20 +84,34 @@ def load_model(
             "checkpoints: give the file of the epoch instead"
         )
     model = _opened(source, name, trust, checkpoint, example)
+    if special_tokens != "auto":
+        model = Model(
+            model.module,
+            model.name,
+            kind=model.kind,
+            tokenizer=model.tokenizer,
+            example=model.example,
+            special_tokens=special_tokens,
+        )
     if place is not None:
         model.module.to(place)
-    model.given = _given(source, name, trust, checkpoint)
+    model.given = _given(source, name, trust, checkpoint, special_tokens)
     return model
 
 
 def _given(
-    source: Source, name: str | None, trust: bool, checkpoint: int | None
+    source: Source,
+    name: str | None,
+    trust: bool,
+    checkpoint: int | None,
+    special_tokens: SpecialTokens,
 ) -> dict[str, Any] | None:
     """Arguments that load the model again, as JSON; None where they hold a live object."""
     if not isinstance(source, (str, os.PathLike)):
         return None
     place = source if _is_sample(source) else str(Path(source).resolve())
     rest = {"name": name, "checkpoint": checkpoint, "trust": trust or None}
+    rest["special_tokens"] = None if special_tokens == "auto" else special_tokens
     return {"source": place} | {key: one for key, one in rest.items() if one is not None}
 
 
@@ -187,12 +207,13 @@ def _stored(
     path: Path, written: str, name: str | None, trust: bool, example: Inputs | None
 ) -> Model:
     """Model of a file or folder; `written` is what the caller gave, for the message."""
-    if not path.exists():
+    if not _exists(path):
         known = cutaway_samples.names() + cutaway_samples.pretrained_names()
-        near = ", ".join(repr(one) for one in difflib.get_close_matches(written, known, 3, 0.0))
+        close = difflib.get_close_matches(written[:100], known, 3, 0.0)
+        near = ", ".join(repr(name) for name in close)
         raise FileNotFoundError(
-            f"source must be a sample name or an existing path, got {written!r}; nearest names: "
-            f"{near}"
+            "source must be a sample name or an existing path, got "
+            f"{written[:300]!r}; nearest names: {near}"
         )
     if path.is_dir():
         module, tokenizer = load_folder.folder(path, trust=trust)
@@ -204,6 +225,13 @@ def _stored(
         return Model(module, model.name, kind="tokens", tokenizer=tokenizer, example=given)
     module, found = load_files.whole(path, trust=trust)
     return Model(module, name or path.stem, example=found if example is None else example)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
 
 
 def _token_example(length: int) -> dict[str, torch.Tensor]:

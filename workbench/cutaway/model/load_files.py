@@ -1,6 +1,5 @@
 """Weights and whole models in files; nothing is unpickled unless the caller trusts the file."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cutaway.core._io import DamagedFile, open_regular, zip_sizes
 from cutaway.model.errors import UnsupportedModel
 
 TORCHSCRIPT = (
@@ -148,6 +148,7 @@ def _exported(path: Path, *, trust: bool) -> tuple[nn.Module, Tensor | dict[str,
 def _safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
+    open_regular(path).close()
     try:
         found: dict[str, Tensor] = load_file(path)
     except Exception as error:
@@ -173,12 +174,18 @@ def _unpickled(path: Path, *, trust: bool) -> Any:
 
 
 def _form(path: Path) -> str:
-    """The form "torchscript", "exported" or "other", by the names in the archive."""
+    """The form "torchscript", "exported" or "other", by the names in the archive.
+
+    Raises
+    ------
+    ValueError
+        If it is no regular file, or an archive that declares far more than it holds.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            inner = {name.partition("/")[2] for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError):
-        return "other"
+        sizes = zip_sizes(path)
+    except DamagedFile as error:
+        raise ValueError(_corrupt(path, "file of weights", error)) from error
+    inner = {name.partition("/")[2] for name in sizes or ()}
     if "constants.pkl" in inner and any(name.startswith("code/") for name in inner):
         return "torchscript"
     return "exported" if "archive_format" in inner else "other"

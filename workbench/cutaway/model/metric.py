@@ -213,9 +213,10 @@ def prepared(model: Model, batch: Batch) -> Batch:
     """Batch on the model's device, with token tensors instead of texts."""
     inputs = batch.inputs
     if isinstance(inputs, list) and model.tokenizer is not None:
-        inputs = tokens.encode(model.tokenizer, inputs, limit=model.n_positions)
+        inputs = model.encode(inputs, ids=batch.ids)
     if isinstance(inputs, dict):
-        inputs = {key: one.to(model.device) for key, one in inputs.items()}
+        inputs = tokens.aligned(inputs, batch.ids)
+        inputs = {key: tensor.to(model.device) for key, tensor in inputs.items()}
     labels = None if batch.labels is None else batch.labels.to(model.device)
     return Batch(batch.ids, inputs, labels)
 
@@ -286,7 +287,7 @@ def _answers(logits: Tensor, batch: Batch, name: str) -> tuple[Tensor, Tensor, T
     """Scores (…, classes), right answers (…), and which places count (None: all)."""
     if logits.ndim == 3:
         ids, mask = _tokens(logits, batch)
-        return logits[:, :-1], ids[:, 1:], mask[:, 1:] > 0
+        return logits[:, :-1], ids[:, 1:], (mask[:, 1:] > 0) & (mask[:, :-1] > 0)
     if batch.labels is None:
         raise ValueError(
             f"data must have labels for {name}, got none; "
@@ -298,17 +299,13 @@ def _answers(logits: Tensor, batch: Batch, name: str) -> tuple[Tensor, Tensor, T
             "give a metric of your own for this model"
         )
     labels = batch.labels.to(logits.device)
-    count = logits.shape[1]
-    low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
-    if not 0 <= low <= high < count:
-        # A model of K classes and labels up to K, none of them 0: counted from 1.
-        remedy = (
-            "subtract 1 if they count from 1, or give load_data the names by classes="
-            if low >= 1 and high == count
-            else "use a model of these classes"
-        )
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < logits.shape[1]:
+        low, high, n = int(labels.min()), int(labels.max()), logits.shape[1]
+        from_one = f"subtract 1 or give load_data classes=range(1, {n + 1}) if they are numbered "
+        remedy = f"{from_one}from 1, else " if low > 0 and high == n else ""
         raise ValueError(
-            f"labels must lie in 0..{count - 1} for this model, got {low}..{high}; {remedy}"
+            f"labels must lie in 0..{n - 1} for this model, got {low}..{high}; {remedy}"
+            "use a model of these classes"
         )
     return logits, labels, None
 

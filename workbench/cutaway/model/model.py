@@ -3,16 +3,18 @@
 import inspect
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import torch
 import xxhash
 from torch import Tensor, nn
 
-from cutaway.core import digest
+from cutaway.core import check, digest
 from cutaway.data.dataset import Batch, Dataset
 from cutaway.model import layout, outputs, tokens
+from cutaway.model.tokens import SpecialTokens
 
 Kind: TypeAlias = Literal["image", "tokens", "array"]
 Inputs: TypeAlias = Tensor | dict[str, Tensor]
@@ -53,6 +55,8 @@ class Model:
         Turns texts into token ids.
     example : Tensor, dict of str to Tensor, or None
         A batch (sample axis first) for the shape pass of `sites` when no data is at hand.
+    special_tokens : {"auto", True, False}
+        Whether texts get the tokenizer's special tokens; see `load_model`.
 
     Attributes
     ----------
@@ -63,6 +67,8 @@ class Model:
     ------
     TypeError
         If `module` is no `torch.nn.Module`.
+    ValueError
+        If `special_tokens` is something else.
     """
 
     def __init__(
@@ -73,12 +79,17 @@ class Model:
         kind: Kind | None = None,
         tokenizer: Any = None,
         example: Inputs | None = None,
+        special_tokens: SpecialTokens = "auto",
     ) -> None:
         if not isinstance(module, nn.Module):
             raise TypeError(
                 f"module must be a torch.nn.Module, got {type(module).__name__}; "
                 "use load_model for names and files"
             )
+        if not isinstance(special_tokens, bool):
+            check.one_of("special_tokens", special_tokens, ("auto", True, False))
+        self._special_tokens: SpecialTokens = special_tokens
+        self._told: set[str] = set()
         self._module = module
         self._name = name or type(module).__name__
         self._kind: Kind = kind or kind_of(module)
@@ -138,6 +149,23 @@ class Model:
         return tokens.n_positions(getattr(self._module, "config", None), self._tokenizer)
 
     @property
+    def special_tokens(self) -> SpecialTokens:
+        """Whether texts get the tokenizer's special tokens: "auto", True or False."""
+        return self._special_tokens
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """All that decides which tokens a text becomes, as JSON; empty without a tokenizer."""
+        if self._tokenizer is None:
+            return {}
+        return {
+            "tokenizer": tokens.fingerprint(self._tokenizer),
+            "special_tokens": self._special_tokens,
+            "open_ended": self._open_ended,
+            "limit": self.n_positions,
+        }
+
+    @property
     def lock(self) -> threading.RLock:
         """Hold it while hooking the module; all `Model` objects of one module share it."""
         with _LOCKS_GUARD:
@@ -182,7 +210,8 @@ class Model:
         """
         saved = self._module.state_dict().keys()
         fixed = {name: one for name, one in self._module.named_buffers() if name not in saved}
-        options = getattr(getattr(self._module, "config", None), "to_dict", dict)()
+        config = getattr(self._module, "config", None)
+        options: dict[str, Any] = config.to_dict() if hasattr(config, "to_dict") else {}
         kind = type(self._module)
         return digest.of_json(
             [
@@ -193,6 +222,131 @@ class Model:
             ]
         )
 
+    def rows(
+        self, texts: Sequence[str], *, limit: int | None = None, spans: bool = False, ids: Any = ()
+    ) -> list[tokens.Encoded]:
+        """Texts as tokens, each by itself, with the special tokens that the model was loaded for.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Any number.
+        limit : int or None
+            Cut longer ones, in tokens; None cuts nothing.
+        spans : bool
+            Ask for the place of each token in its text.
+        ids : array_like of shape (n,)
+            Ids of the texts, for what is said about them.
+
+        Raises
+        ------
+        TypeError
+            If the model has no tokenizer.
+
+        Warns
+        -----
+        UserWarning
+            Once a model: if a second beginning or an end is left out, an end is read as the last
+            token, a text is cut, or it has no token.
+        """
+        if self._tokenizer is None:
+            raise TypeError(
+                f"model {self._name!r} must have a tokenizer to read texts, got none; load it from "
+                "its Hugging Face folder or give Model(module, tokenizer=…)"
+            )
+        found = tokens.rows(
+            self._tokenizer,
+            texts,
+            special_tokens=self._special_tokens,
+            limit=limit,
+            open_ended=self._open_ended,
+            spans=spans,
+        )
+        self._tell(found, ids)
+        return found
+
+    def encode(
+        self, texts: Sequence[str], *, length: int | None = None, ids: Any = ()
+    ) -> dict[str, Tensor]:
+        """Texts as ``input_ids`` and ``attention_mask`` of shape (n, t), padded on the right.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Cut at `n_positions`. A text without any token becomes one padding token.
+        length : int or None
+            Pad (or cut) to this many tokens; None pads to the longest text.
+        ids : array_like of shape (n,)
+            Ids of the texts, for what is said about them.
+        """
+        cut = min((most for most in (self.n_positions, length) if most is not None), default=None)
+        found = self.rows(texts, limit=cut, ids=ids)
+        empty = [place for place, row in enumerate(found) if not row.ids]
+        if empty:
+            self._say(
+                "empty",
+                f"texts must have at least one token for model {self._name!r}, got none in "
+                f"{tokens.named(ids, empty[0])} ({len(empty)} such in this batch); read as one "
+                "padding token, leave them out",
+            )
+        return tokens.padded(self._tokenizer, [row.ids for row in found], length=length)
+
+    @cached_property
+    def _causal(self) -> bool:
+        return tokens.causal(self._module)
+
+    @cached_property
+    def _open_ended(self) -> bool:
+        return tokens.open_ended(self._module)
+
+    def _tell(self, found: Sequence[tokens.Encoded], ids: Any) -> None:
+        """Say once what was changed in texts, and what they keep that surprises."""
+
+        def first(places: Sequence[int]) -> str:
+            return f"{tokens.named(ids, places[0])} ({len(places)} of {len(found)} texts)"
+
+        def word(token: int) -> str:
+            return repr(self._tokenizer.decode([token]))
+
+        doubled = [place for place, row in enumerate(found) if row.doubled]
+        if doubled:
+            self._say(
+                "doubled",
+                f"texts must not begin with {word(found[doubled[0]].ids[0])} themselves where the "
+                f"tokenizer of model {self._name!r} puts it before them, got {first(doubled)}; the "
+                "second one is left out, special_tokens=True keeps both",
+            )
+        ended = [place for place, row in enumerate(found) if row.ended]
+        if ended:
+            self._say(
+                "ended",
+                f"the tokenizer of model {self._name!r} puts "
+                f"{word(tokens.added(self._tokenizer)[1][-1])} after every text, got "
+                f"{first(ended)}; it is left out, so that the last position is the text's own, "
+                "special_tokens=True keeps it",
+            )
+        closed = [place for place, row in enumerate(found) if row.closed]
+        if closed and self._special_tokens == "auto" and not hasattr(self._module, "config"):
+            self._say(
+                "closed",
+                f"the tokenizer of model {self._name!r} puts {word(found[closed[0]].ids[-1])} "
+                f"after every text, got {first(closed)}; it is read as the last token, "
+                "special_tokens=False leaves it out",
+            )
+        cut = [place for place, row in enumerate(found) if row.length > len(row.ids)]
+        if cut:
+            most, row = max(found[place].length for place in cut), found[cut[0]]
+            self._say(
+                "cut",
+                f"texts must have at most {len(row.ids)} tokens here, got up to {most} in "
+                f"{first(cut)}; the rest is cut off, give shorter texts",
+            )
+
+    def _say(self, what: str, message: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            tokens.tell(message)
+
     def inputs(self, batch: Batch, *, length: int | None = None) -> Inputs:
         """What goes into the module: a tensor, or token tensors by name, on the model's device.
 
@@ -200,7 +354,8 @@ class Model:
         ----------
         batch : Batch
             Tensors of floating type are cast to the model's `dtype`; texts are tokenized, cut at
-            `n_positions` and padded on the right; token tensors pass through.
+            `n_positions` and padded on the right; token tensors are moved so that their padding is
+            on the right.
         length : int or None
             Pad texts to this many tokens; None pads to the longest of the batch.
 
@@ -208,36 +363,45 @@ class Model:
         ------
         TypeError
             If the batch holds texts and the model has no tokenizer.
+        ValueError
+            If the mask of a text holds no token.
         """
         raw = batch.inputs
         if isinstance(raw, Tensor):
             return self.prepared(raw)
         if isinstance(raw, Mapping):
-            return self.prepared(dict(raw))
-        if self._tokenizer is None:
-            raise TypeError(
-                f"model {self._name!r} must have a tokenizer to read texts, got none; load it from "
-                "its Hugging Face folder or give Model(module, tokenizer=…)"
-            )
-        limit = self.n_positions
-        return self.prepared(tokens.encode(self._tokenizer, raw, limit=limit, length=length))
+            return self.prepared(dict(raw), ids=batch.ids)
+        return self.prepared(self.encode(raw, length=length, ids=batch.ids), ids=batch.ids)
 
-    def prepared(self, inputs: Inputs) -> Inputs:
+    def prepared(self, inputs: Inputs, *, ids: Any = None) -> Inputs:
         """Tensors on the model's device and of its type, in the form that the module takes.
 
         Parameters
         ----------
         inputs : Tensor or dict of str to Tensor
             Names that the module's ``forward`` does not take are left out; a module that takes no
-            ``input_ids`` gets the token ids as its first argument.
+            ``input_ids`` gets the token ids as its first argument. Padding comes to the right; a
+            model that looks back only is not told of it, because no token sees what follows it,
+            and a padding that sees nothing gives NaN in some types.
+        ids : array_like of shape (n,) or None
+            Ids of the texts, for messages.
         """
         if isinstance(inputs, Tensor):
             return self._placed(inputs)
+        inputs = tokens.aligned(inputs, ids)
+        mask = inputs.get("attention_mask")
+        if mask is not None and mask.ndim == 2 and "input_ids" in inputs:
+            held = mask.to(self.device) != 0
+            texts = tokens.Texts(held, ids)
+            inputs["input_ids"] = tokens.note(inputs["input_ids"].to(self.device), texts)
+            only_at_end = bool((held[:, 1:] <= held[:, :-1]).all())
+            if not bool(held.all()) and only_at_end and self._causal:
+                inputs["attention_mask"] = torch.ones_like(mask)
         if self._accepts is None or "input_ids" in self._accepts or "input_ids" not in inputs:
             accepted = self._accepts
             return {
-                key: self._placed(one)
-                for key, one in inputs.items()
+                key: self._placed(tensor)
+                for key, tensor in inputs.items()
                 if accepted is None or key in accepted
             }
         return self._placed(inputs["input_ids"])

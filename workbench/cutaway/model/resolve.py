@@ -139,10 +139,9 @@ def token_mask(
 def batch_mask(model: Model, batch: Batch) -> NDArray[np.bool_] | None:
     """Which positions of a batch hold a token, or None if nothing says."""
     if isinstance(batch.inputs, list) and model.tokenizer is not None:
-        encoded = tokens.encode(model.tokenizer, batch.inputs, limit=model.n_positions)
-        mask = encoded["attention_mask"]
+        mask = model.encode(batch.inputs, ids=batch.ids)["attention_mask"]
     elif isinstance(batch.inputs, dict) and "attention_mask" in batch.inputs:
-        mask = batch.inputs["attention_mask"]
+        mask = tokens.aligned(batch.inputs, batch.ids)["attention_mask"]
     else:
         return None
     found: NDArray[np.bool_] = mask.cpu().numpy().astype(np.bool_)

@@ -22,6 +22,7 @@ from cutaway.model.hooks import evaluating, hooked
 from cutaway.model.model import Model, as_model
 from cutaway.model.outputs import first_tensor, logits
 from cutaway.observables.components import Components, Layer
+from cutaway.observables.finite import all_finite
 from cutaway.observables.norms import Norm, pull_back
 from cutaway.observables.observable import Observable
 from cutaway.observables.opened import components_of
@@ -111,6 +112,9 @@ def completeness(
         gradient, seen = _by_autograd(opened, components, weights, ids)
     tick(0.5, "completeness: the gradient")
     total = _by_recursion(components, weights, seen, tick)
+    at = [f"position {place}" for place in range(len(gradient))]
+    all_finite("gradient", gradient.numpy(), at, "choose other prompts")
+    all_finite("sum over paths", total.numpy(), at, "choose other prompts")
     error = float((total - gradient).abs().max() / gradient.abs().max().clamp_min(1e-300))
     used = np.flatnonzero(observable.vector)
     origin = Origin(

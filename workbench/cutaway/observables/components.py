@@ -45,6 +45,39 @@ class Layer:
         return self.mlp_post if head is None else self.attention_post
 
 
+@dataclass(frozen=True)
+class SelfCheck:
+    """What was compared before a model's parts were used, and how well they agree.
+
+    Attributes
+    ----------
+    n_texts, n_positions : int
+        Texts that the model ran on, and tokens of each; every position was compared.
+    tolerance : float
+        The largest error that passes.
+    compared : tuple of (str, str, float)
+        Part, what it must do, and its error: the length of the difference between what the model
+        gave at a position and what the part's weights give there, by the length of the latter; the
+        largest of all positions.
+    """
+
+    n_texts: int
+    n_positions: int
+    tolerance: float
+    compared: tuple[tuple[str, str, float], ...]
+
+    @property
+    def error(self) -> float:
+        """The largest error of all parts."""
+        return max((error for _, _, error in self.compared), default=0.0)
+
+    def __repr__(self) -> str:
+        return (
+            f"SelfCheck({len(self.compared)} comparisons at every position of {self.n_texts} texts "
+            f"of {self.n_positions} tokens; error {self.error:.1e}, tolerance {self.tolerance:.0e})"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Components:
     """A decoder transformer, taken apart; weights are views, so a changed model shows.
@@ -65,6 +98,8 @@ class Components:
         Path of the language-model head in the model.
     softcap : float or None
         c of logits that are capped, ``c tanh(z / c)``; None where they are not.
+    check : SelfCheck or None
+        The comparison with the model that they passed; see `components_of`.
     """
 
     family: str
@@ -74,6 +109,7 @@ class Components:
     unembedding_bias: Tensor | None
     head_site: str
     softcap: float | None = None
+    check: SelfCheck | None = None
 
     @property
     def width(self) -> int:

@@ -11,6 +11,7 @@ from torch import nn
 
 from cutaway.core import Tick, check, silent
 from cutaway.model.model import Model
+from cutaway.observables.finite import all_finite
 from cutaway.observables.prompts import Prompt
 from cutaway.observables.slopes import slopes_on_texts
 from cutaway.observables.vector import FeatureVector
@@ -199,6 +200,8 @@ def _pair(
 def _vector(one: FeatureVector | ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(one.vector if isinstance(one, FeatureVector) else one, dtype=np.float64)
     check.n_dims("vector", array, 1, "one number a unit")
+    units = [f"unit {place}" for place in range(len(array))]
+    all_finite("vector", array, units, "choose another path, or look at the model's weights")
     return array
 
 

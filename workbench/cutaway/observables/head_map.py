@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from cutaway.core import Index, Origin, Result, Tick, check, part, silent
 from cutaway.model.model import Model, as_model
 from cutaway.observables.components import Components
+from cutaway.observables.finite import all_finite
 from cutaway.observables.intervals import interval
 from cutaway.observables.norms import NormMode
 from cutaway.observables.observable import Observable
@@ -138,7 +139,8 @@ def head_map(
     UnsupportedModel
         If the model cannot be taken apart, or gives no attention patterns.
     ValueError
-        If an option is unknown, prompts are missing or those of a pair differ in length.
+        If an option is unknown, prompts are missing or those of a pair differ in length, or a value
+        is not finite: names the pairs, or the heads.
 
     Notes
     -----
@@ -175,6 +177,7 @@ def head_map(
             return _effects(components, weights, read, (kind, against), inner)
 
         values, gaps = over_pairs(opened, components, pairs, of, part(tick, 0.0, 0.95))
+    _finite(components, values, gaps)
     found = _as_map(components, observable, kind, pairs=values, gaps=gaps)
     used = np.flatnonzero(observable.vector)
     origin = Origin(
@@ -211,6 +214,27 @@ def _effects(
     return values - attributed(components, weights, read, 1), positive - negative
 
 
+def _heads(components: Components) -> list[str]:
+    return [
+        f"L{layer}H{head}"
+        for layer, part_of in enumerate(components.layers)
+        for head in range(len(part_of.heads))
+    ]
+
+
+def _finite(components: Components, values: NDArray[np.float64], gaps: NDArray[np.float64]) -> None:
+    """Raise with the names of the pairs, or of the heads, whose values are not finite."""
+    if values.ndim == 2:
+        lengths = values.reshape(-1)
+        all_finite("lengths of heads", lengths, _heads(components), "look at their weights")
+        return
+    names = [f"pair {place}" for place in range(len(values))]
+    remedy = "leave these prompts out, or look at the model's weights"
+    all_finite("values of pairs", values, names, remedy)
+    if len(gaps):
+        all_finite("logits of pairs", gaps, names, remedy)
+
+
 def _as_map(
     components: Components,
     observable: Observable,
@@ -224,13 +248,8 @@ def _as_map(
     values = pairs if alone else pairs.mean(0)
     low, high = interval(np.empty((0, *values.shape)) if alone else pairs)
     gap = float(gaps.mean()) if len(gaps) else math.nan
-    names = [
-        f"L{layer}H{head}"
-        for layer, one in enumerate(components.layers)
-        for head in range(len(one.heads))
-    ]
     return {
-        "rows": Index(np.array(names), "head"),
+        "rows": Index(np.array(_heads(components)), "head"),
         "values": values,
         "pairs": np.empty((0, *values.shape)) if alone else pairs,
         "low": low,

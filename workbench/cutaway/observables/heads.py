@@ -95,6 +95,24 @@ class Heads:
         value = (x @ stacked.flatten(0, 1).T).reshape(*x.shape[:-1], *stacked.shape[:2])
         return value if self.values_bias is None else value + self.values_bias.detach().cpu()
 
+    def attend(self, x: Tensor, pattern: Tensor) -> Tensor:
+        """Sum of all heads under their patterns, and the output bias: of shape (r, t, d).
+
+        Parameters
+        ----------
+        x : float64 Tensor of shape (r, t, d)
+            Normed inputs.
+        pattern : float64 Tensor of shape (r, H, t, t)
+            Attention from each position (first axis of the two) to each other one.
+        """
+        values = self.value(x).repeat_interleave(self.shared, dim=2)  # (r, t, H, e)
+        mixed = torch.einsum("rhps,rshe->rphe", pattern, values)
+        outputs = self.outputs.detach().cpu().double().movedim(1, 0).flatten(1)  # (d, H e)
+        total = mixed.flatten(2) @ outputs.T
+        if self.outputs_bias is not None:
+            total = total + self.outputs_bias.detach().cpu().double()
+        return total
+
     def write(self, x: Tensor, head: int) -> Tensor:
         """W_O (W_V x + b_V) of shape (…, d) for float64 normed inputs x of shape (…, d)."""
         value = x @ self.values[self.group(head)].detach().cpu().double().T

@@ -20,6 +20,7 @@ from torch import nn
 from cutaway.core import Index, Origin, Result, Tick, check, digest, part, silent
 from cutaway.model.model import Model, as_model
 from cutaway.observables.components import Components
+from cutaway.observables.finite import all_finite
 from cutaway.observables.opened import components_of
 from cutaway.observables.probe_fits import FITS
 from cutaway.observables.probe_measures import measured
@@ -207,6 +208,8 @@ def compare_probes(
     kept = trainable(sizes, z[train])
     half = part(tick, 0.0, 0.5)
     x = _features(opened, components, rows, site=site, places=places, read=read, tick=half)
+    names_of = [f"text {place}" for place in range(len(rows))]
+    all_finite("residual streams of texts", x, names_of, "leave these texts out")
     free = {"vector": x @ direction} | {
         name: _numbers(f"scores of {name}", one, len(rows)) for name, one in (scores or {}).items()
     }
@@ -313,7 +316,7 @@ def _features(
                 found[place] = values[places[place]]
                 continue
             length = np.linalg.norm(batch.before[site][at, :n].double().cpu().numpy(), axis=1)
-            found[place] = values[~sinks_of(length)].mean(0)
+            found[place] = values[~sinks_of(length)].mean(0)  # a NaN is told by the caller
     return found
 
 

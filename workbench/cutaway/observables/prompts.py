@@ -104,7 +104,7 @@ def _row(model: Model, prompt: Prompt, n_tokens: int) -> list[int]:
                 f"model {model.name!r} must have a tokenizer to read prompts, got none; "
                 "give token ids"
             )
-        return [int(one) for one in model.tokenizer(prompt)["input_ids"]]
+        return list(model.rows([prompt])[0].ids)
     tokens = prompt.tolist() if hasattr(prompt, "tolist") else list(prompt)
     for token in tokens:
         check.whole("prompt token", token, 0, n_tokens - 1, remedy="give ids of the vocabulary")

@@ -19,6 +19,8 @@ from torch import nn
 from cutaway.core import Index, Origin, Result, Tick, check, digest, part, silent
 from cutaway.data.dataset import Dataset
 from cutaway.model.model import Model, as_model, given
+from cutaway.model.tokens import tell
+from cutaway.observables.finite import some
 from cutaway.observables.head_map import head_map
 from cutaway.observables.observable import Observable
 from cutaway.observables.opened import components_of
@@ -46,7 +48,7 @@ class TokenScores(Result):
     ----------
     score : ndarray of shape (t,)
         Vector . residual stream of the token; in logits at unit attention, if norms were passed
-        and not skipped, else in no unit.
+        and not skipped, else in no unit. What is not finite is told and named by `not_finite`.
     text : ndarray of int of shape (t,)
         Place of the token's text among `text_ids`.
     position : ndarray of int of shape (t,)
@@ -59,7 +61,8 @@ class TokenScores(Result):
     text_ids : ndarray of shape (n,)
         Ids of the texts.
     text_score : ndarray of shape (n,)
-        Mean score of a text's tokens without sinks; NaN where it has no other.
+        Mean score of a text's tokens without sinks; NaN where it has no other, or a score is not
+        finite.
     site, vector : str
         Norm whose input (or output) was read; what was read there.
     """
@@ -79,6 +82,11 @@ class TokenScores(Result):
         "text_ids": "texts",
         "text_score": "texts",
     }
+
+    @property
+    def not_finite(self) -> list[str]:
+        """Ids of the tokens whose score is NaN or infinite; `top` and `bottom` leave them out."""
+        return [str(name) for name in self.rows.ids[~np.isfinite(self.score)]]
 
     def to_frame(self) -> pd.DataFrame:
         """One line a token: text, position, token, score, sink."""
@@ -117,7 +125,7 @@ class TokenScores(Result):
     def _ends(self, k: int, window: int, sign: int) -> pd.DataFrame:
         check.whole("k", k, 1)
         check.whole("window", window, 0)
-        kept = np.flatnonzero(~self.sink)
+        kept = np.flatnonzero(~self.sink & np.isfinite(self.score))
         order = kept[np.argsort(sign * self.score[kept], kind="stable")[:k]]
         frame = self.to_frame().iloc[order].drop(columns="sink")
         return frame.assign(window=[self._window(int(place), window) for place in order])
@@ -130,9 +138,11 @@ class TokenScores(Result):
         return f"{before}⟦{self.token[place]}⟧{after}"
 
     def __repr__(self) -> str:
+        lost = len(self.not_finite)
         return (
             f"TokenScores({self.vector} at {self.site}; {len(self.rows)} tokens of "
-            f"{len(self.text_ids)} texts, {int(self.sink.sum())} sinks)"
+            f"{len(self.text_ids)} texts, {int(self.sink.sum())} sinks"
+            f"{f', {lost} not finite' if lost else ''})"
         )
 
 
@@ -324,6 +334,13 @@ def _scored(
         site=origin.site,
         vector=said,
     )
+    lost = result.not_finite
+    if lost:
+        tell(
+            f"scores must be finite, got NaN or infinite ones at {len(lost)} of "
+            f"{len(result.rows)} tokens: {some(lost)}; they are left out of every order and mean, "
+            "look at the model's weights or leave these texts out"
+        )
     tick(1.0, f"scores of texts: {len(score)} tokens")
     return result
 
@@ -340,7 +357,8 @@ def _text_means(
     kept = ~sink
     total = np.bincount(found.text[kept], score[kept], minlength=n)
     count = np.bincount(found.text[kept], minlength=n)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.where(np.isfinite(means), means, np.nan)
 
 
 def _words(model: Model, text: str | None) -> list[str]:
@@ -351,10 +369,13 @@ def _words(model: Model, text: str | None) -> list[str]:
         if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
             words.append(bare[1:-1])
         elif bare:
-            tokenizer = model.tokenizer
-            spaced = (
-                tokenizer is not None
-                and len(tokenizer(f" {bare}", add_special_tokens=False)["input_ids"]) == 1
-            )
-            words.append(f" {bare}" if spaced else bare)
+            words.append(f" {bare}" if _is_token(model.tokenizer, f" {bare}") else bare)
     return words
+
+
+def _is_token(tokenizer: Any, word: str) -> bool:
+    """Whether a word is exactly one token that the tokenizer knows."""
+    if tokenizer is None:
+        return False
+    ids = tokenizer(word, add_special_tokens=False)["input_ids"]
+    return len(ids) == 1 and ids[0] != getattr(tokenizer, "unk_token_id", None)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from cutaway.core import Index, Origin, Result, Tick, check, part, silent
 from cutaway.model.model import Model, as_model
 from cutaway.observables.edges import Pairs, State, before, norm_of, run_pairs
+from cutaway.observables.finite import all_finite
 from cutaway.observables.intervals import interval
 from cutaway.observables.observable import Observable
 from cutaway.observables.opened import components_of
@@ -139,7 +140,8 @@ def search_paths(
     UnsupportedModel
         If the model cannot be taken apart, or gives no attention patterns.
     ValueError
-        If an option is out of range, or prompts differ in length.
+        If an option is out of range, prompts differ in length, or the model gives numbers that are
+        not finite on them.
 
     Notes
     -----
@@ -165,6 +167,13 @@ def search_paths(
     weights = observable.weights(components.n_tokens)
     ids = _of_one_length(pairs_of(opened, prompts, components.n_tokens))
     read = run_pairs(opened, components, ids, part(tick, 0.0, 0.4))
+    streams = [read.final.movedim(1, 0).flatten(1)]
+    streams += [layer.written.movedim(1, 0).flatten(1).double() for layer in read.layers]
+    all_finite(
+        "residual streams of pairs", torch.cat(streams, dim=1).numpy(),
+        [f"pair {place}" for place in range(ids.shape[1])],
+        "leave these prompts out, or look at the model's weights",
+    )  # fmt: skip
     found = _Search(read, beam, _rank(sign), merge_cosine)
     states = [read.start(weights)]
     rows = found.with_embedding(states)

@@ -11,6 +11,7 @@ from torch import nn
 
 from cutaway.core import Tick, digest
 from cutaway.model.model import Model, as_model
+from cutaway.observables.finite import all_finite
 from cutaway.observables.opened import components_of
 from cutaway.observables.prompts import Prompt
 from cutaway.observables.texts import Readings, direction_of, read_directions, rows_of
@@ -71,6 +72,8 @@ def readings_of(
     rows = rows_of(model, texts, components.n_tokens)
     directions = {name: direction_of(model, components, one) for name, one in vectors.items()}
     read = read_directions(model, components, rows, directions, tick=tick, title="coupling")
+    names = [f"{text}:{at}" for text, at in zip(read.text, read.position, strict=True)]
+    all_finite("readings at tokens", read.reading.T, names, "leave these texts out")
     sink = read.sink(0)
     if (~sink).sum() < 3:
         raise ValueError(

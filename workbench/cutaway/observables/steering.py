@@ -20,6 +20,7 @@ from cutaway.model.hooks import evaluating
 from cutaway.model.model import Model, as_model
 from cutaway.model.outputs import logits
 from cutaway.observables.components import Components
+from cutaway.observables.finite import all_finite
 from cutaway.observables.observable import Observable
 from cutaway.observables.opened import components_of
 from cutaway.observables.prompts import Prompt
@@ -138,7 +139,8 @@ def steer(
         If the model cannot be taken apart, or no module's output is the stream at the vector's
         site.
     ValueError
-        If there are no prompts, a position lies outside one, or a number is out of range.
+        If there are no prompts, a position lies outside one, a number is out of range, or logits
+        are not finite, with the step or without.
 
     Notes
     -----
@@ -299,6 +301,13 @@ class _Job:
                     inputs = padded([self.rows[place].ids for place in places])
                     scores = logits(self.model.call(self.model.prepared(inputs)))
                     found[torch.from_numpy(places)] = scores[:, -1].double().cpu()
+        names = [f"prompt {place}" for place in range(len(self.rows))]
+        step = "without a step" if direction is None else "under the step"
+        remedy = "leave these prompts out"
+        all_finite(
+            f"logits {step}", found.numpy(), names,
+            remedy if direction is None else f"take a shorter step, or {remedy}",
+        )  # fmt: skip
         return _Answers(found.log_softmax(-1), (found @ self.weights).numpy())
 
     def check(self, direction: NDArray[np.float64]) -> None:

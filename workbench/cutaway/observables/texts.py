@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from cutaway.core import Tick, check
+from cutaway.model import tokens
 from cutaway.model.hooks import evaluating, hooked
 from cutaway.model.model import Model
 from cutaway.observables.components import Components
@@ -59,42 +60,59 @@ def rows_of(model: Model, texts: Sequence[Prompt], n_tokens: int) -> list[Row]:
     every = list(texts)
     if not every:
         raise ValueError("texts must hold at least one text, got none; give some")
-    rows = [_row(model, one, n_tokens) for one in every]
+    limit = model.n_positions
+    places = [place for place, text in enumerate(every) if isinstance(text, str)]
+    if places and model.tokenizer is None:
+        raise TypeError(
+            f"model {model.name!r} must have a tokenizer to read texts, got none; give token ids"
+        )
+    strings = [str(every[place]) for place in places]
+    found = model.rows(strings, limit=limit, spans=True) if places else []
+    read = dict(zip(places, found, strict=True))
+    rows = [
+        _row_of_text(model, str(text), read[place])
+        if place in read
+        else _row_of_ids(model, text, n_tokens)
+        for place, text in enumerate(every)
+    ]
     for place, row in enumerate(rows):
         if not len(row):
             raise ValueError(
                 f"texts must have at least one token each, got none in text {place}; leave it out"
             )
+    if limit is not None:
+        long = [place for place, row in enumerate(rows) if len(row) > limit]
+        if long:
+            tokens.tell(
+                f"texts must have at most {limit} tokens for model {model.name!r}, got "
+                f"{len(rows[long[0]])} in text {long[0]} ({len(long)} of {len(rows)} texts); the "
+                "rest is cut off, give shorter texts"
+            )
+        rows = [Row(row.ids[:limit], row.pieces[:limit]) for row in rows]
     return rows
 
 
-def _row(model: Model, text: Prompt, n_tokens: int) -> Row:
-    limit = model.n_positions
-    if not isinstance(text, str):
-        if not hasattr(text, "__iter__"):
-            raise TypeError(
-                f"texts must be texts or token ids, got {text!r} ({type(text).__name__}); "
-                "convert it first"
-            )
-        ids = text.tolist() if hasattr(text, "tolist") else list(text)
-        for one in ids:
-            check.whole("token of texts", one, 0, n_tokens - 1, remedy="give ids of the vocabulary")
-        ids = ids[:limit]
-        return Row(np.array(ids, dtype=np.int64), tuple(words_of(model, ids)))
-    if model.tokenizer is None:
+def _row_of_ids(model: Model, text: Prompt, n_tokens: int) -> Row:
+    if not hasattr(text, "__iter__"):
         raise TypeError(
-            f"model {model.name!r} must have a tokenizer to read texts, got none; give token ids"
+            f"texts must be texts or token ids, got {text!r} ({type(text).__name__}); "
+            "convert it first"
         )
-    fast = bool(getattr(model.tokenizer, "is_fast", False))
-    found = model.tokenizer(text, return_offsets_mapping=True) if fast else model.tokenizer(text)
-    ids = [int(one) for one in found["input_ids"]][:limit]
-    words = words_of(model, ids)
-    if fast:
-        ends = [0]
-        for place, (_, end) in enumerate(found["offset_mapping"][: len(ids)]):
+    ids: list[Any] = text.tolist() if hasattr(text, "tolist") else list(text)
+    for token in ids:
+        check.whole("token of texts", token, 0, n_tokens - 1, remedy="give ids of the vocabulary")
+    return Row(np.array(ids, dtype=np.int64), tuple(words_of(model, ids)))
+
+
+def _row_of_text(model: Model, text: str, found: tokens.Encoded) -> Row:
+    words = words_of(model, found.ids)
+    if found.spans is not None:
+        begun = found.spans[0][0] if found.length > len(found.ids) and found.spans else 0
+        ends = [begun]
+        for place, (_, end) in enumerate(found.spans):
             words[place] = text[ends[-1] : end] or words[place]
             ends.append(max(end, ends[-1]))
-    return Row(np.array(ids, dtype=np.int64), tuple(words))
+    return Row(np.array(found.ids, dtype=np.int64), tuple(words))
 
 
 def words_of(model: Model, ids: Sequence[int]) -> list[str]:
@@ -260,12 +278,16 @@ def batched(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 
 def padded(ids: Sequence[NDArray[np.int64]]) -> dict[str, Tensor]:
-    """Token ids and mask, padded on the right with token 0, which no kept position sees."""
+    """Token ids and mask, padded on the right with each text's own last token.
+
+    No kept position sees it; another token's vector might hold NaN, which a weight of 0 spreads.
+    """
     width = max(map(len, ids))
     filled = torch.zeros((len(ids), width), dtype=torch.int64)
     mask = torch.zeros_like(filled)
     for place, one in enumerate(ids):
         filled[place, : len(one)] = torch.from_numpy(np.array(one))
+        filled[place, len(one) :] = int(one[-1])
         mask[place, : len(one)] = 1
     return {"input_ids": filled, "attention_mask": mask}
 
@@ -276,8 +298,9 @@ def sinks_of(length: NDArray[np.float64]) -> NDArray[np.bool_]:
     Position 0, and where the stream is `SINK_LENGTH` times as long as the text's median one.
     """
     found = np.zeros(len(length), dtype=np.bool_)
-    if len(length) > 1:
-        found = length > SINK_LENGTH * np.median(length[1:])
+    finite = length[1:][np.isfinite(length[1:])]
+    if len(finite):
+        found = np.isfinite(length) & (length > SINK_LENGTH * np.median(finite))
     found[0] = True
     return found
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cutaway.core import Index, Origin, Result, Tick, check, silent
 from cutaway.model.model import Model, as_model
+from cutaway.observables.finite import all_finite
 from cutaway.observables.opened import components_of
 from cutaway.observables.scores import named, said_of
 from cutaway.observables.texts import Direction, direction_of, words_of
@@ -109,6 +110,10 @@ def logit_lens(
     scores = _read(table.detach(), y, tick)
     known = len(opened.tokenizer) if opened.tokenizer is not None else len(scores)
     scores = scores[: min(known, len(scores))]  # rows of padding are no tokens
+    all_finite(
+        f"rows of the {through}", scores, [f"token {token}" for token in range(len(scores))],
+        "a token without numbers has no rank, look at the model's weights",
+    )  # fmt: skip
     order = np.argsort(-scores, kind="stable")
     chosen = np.concatenate([order[:k], order[-k:]])
     result = TokenRanks(

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from cutaway.core import Index, Origin, Result, Tick, check, part, silent
 from cutaway.model.model import Model, as_model
 from cutaway.observables.components import Components
+from cutaway.observables.finite import all_finite
 from cutaway.observables.linearise import MLP_POINTS, MlpPoint
 from cutaway.observables.norms import FIRST_MODES, MODES, NormMode
 from cutaway.observables.observable import Observable
@@ -238,6 +239,11 @@ def _made(
         mlp_point=mlp_point,
         tick=part(tick, 0.5, 1.0),
     )
+    vectors = torch.stack([walked.vector for walked in found]).flatten(1)
+    all_finite(
+        "feature vectors", vectors.numpy(), [str(way) or "the final norm" for way in ways],
+        "choose another path or prompts, or look at the model's weights",
+    )  # fmt: skip
     _warn(found)
     origin = Origin("feature_vector", model=opened.name, weights=opened.digest)
     asked = _Asked(components, norm, modes, mlp_point, read, origin)

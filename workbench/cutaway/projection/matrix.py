@@ -15,7 +15,7 @@ from cutaway.model.activations import Activations
 Array = NDArray[np.float64]
 CHUNK_BYTES = 32e6  # of rows as float64; a pass over a piece takes well under 0.2 s
 HELD_BYTES = 256e6  # up to here the matrix is read once and held
-_ROUNDINGS = 2.0  # a column whose deviation is so many roundings of its mean is constant
+_ROUNDINGS = 2.0  # a column whose values lie so many roundings apart is constant
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,9 @@ def _of_table(rows: object) -> Rows:
 def _array(rows: object) -> NDArray[Any]:
     """An array of anything array-like; what a mask covers is missing, hence NaN."""
     if isinstance(rows, np.ma.MaskedArray):
-        return np.asarray(rows.astype(np.float64).filled(np.nan) if rows.mask.any() else rows.data)
+        hidden = np.ma.getmaskarray(rows)
+        values = np.asarray(rows.data)
+        return np.where(hidden, np.nan, values.astype(np.float64)) if hidden.any() else values
     detached = getattr(rows, "detach", None)
     try:
         return np.asarray(detached().cpu() if callable(detached) else rows)
@@ -147,13 +149,21 @@ class Matrix:
         self._exponents = [size_exponent(block, self._step) for block in self._blocks]
         self.exponent = self._exponents[0] if len(self._blocks) == 1 else 0
         self.finite = np.zeros(n, np.bool_)
-        sums = np.zeros(self.d)
+        sums, first = np.zeros(self.d), np.zeros(0)
+        low, high = np.full(self.d, np.inf), np.full(self.d, -np.inf)
         for start in range(0, n, self._step):
             tick(0.5 * start / n, "reading rows")
             some = self._raw(np.arange(start, min(start + self._step, n)))
             good = np.isfinite(some).all(axis=1)
             self.finite[start : start + len(some)] = good
-            sums += some[good].sum(axis=0)
+            some = some if good.all() else some[good]
+            if not len(some):
+                continue
+            # Sums of differences: those of 0.3 err, and the error of a mean is no variance.
+            first = some[0].copy() if not len(first) else first
+            sums += (some - first).sum(axis=0)
+            np.minimum(low, some.min(axis=0), out=low)
+            np.maximum(high, some.max(axis=0), out=high)
         self.places = np.flatnonzero(self.finite)
         self.n = len(self.places)
         if self.n < 3:
@@ -161,7 +171,8 @@ class Matrix:
                 f"rows must hold 3 or more without NaN or infinity, got {self.n} of {n}; "
                 "look where the others come from"
             )
-        self.mean = sums / self.n
+        self.mean = first + sums / self.n
+        self._range = low, high
         self.scale = np.ones(self.d)
         self._measure(tick)
 
@@ -175,8 +186,9 @@ class Matrix:
         for block in self._blocks:
             mine = slice(first, first + block.shape[1])
             kind = block.dtype if block.dtype.kind == "f" else np.dtype(np.float64)
-            rounding = _ROUNDINGS * float(np.finfo(kind).eps) * np.abs(self.mean[mine])
-            varies = bool((variances[mine] > rounding**2).any())
+            low, high = (ends[mine] for ends in self._range)
+            rounding = _ROUNDINGS * float(np.finfo(kind).eps) * np.maximum(-low, high)
+            varies = bool((high - low > rounding).any())
             self.varies |= varies
             if len(self._blocks) > 1:
                 # A constant block has no scale: its roundings must not become the picture.

@@ -2,8 +2,20 @@
 // Tables as text that other programs read.
 import { has } from "./mask.js";
 
+// What starts a formula, also in its wide and small forms, after what a program may skip before it.
+// The same rule stands in workbench/cutaway/core/_csv.py.
+const FORMULA =
+  /^(?:[\t\r\n]|[\x00-\x20\x7f-\xa0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b])/;
+
 /**
- * One cell; quoted when it holds a comma, a quote or a line end. Missing numbers are empty.
+ * A text as it may stand in a cell: after an apostrophe if a spreadsheet could run it.
+ * @param {string} text
+ */
+export const inert = (text) => (FORMULA.test(text) ? `'${text}` : text);
+
+/**
+ * One cell; a text is never a formula, and is quoted when it holds a comma, a quote or a line end. Missing
+ * numbers are empty.
  * @param {string | number} value
  */
 export function cell(value) {
@@ -11,7 +23,8 @@ export function cell(value) {
     if (Number.isNaN(value)) return "";
     return Number.isFinite(value) ? String(value) : value > 0 ? "inf" : "-inf";
   }
-  return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+  const text = inert(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /**

@@ -14,12 +14,27 @@ import { models } from "./page_model.js";
  * @property {Part[]} [children] of a box
  * @property {string} [model] of a view
  * @property {string} [text] of a button; label of html
- * @property {string} [value] of html
+ * @property {Markup[]} [value] of html
+ */
+/**
+ * @typedef {string | { tag: string, attributes: Record<string, string>, style: Record<string, string>,
+ *   children: Markup[] }} Markup
  */
 
 const NEEDS = "needs a kernel";
 const ASKING = new Set(["actions", "form", "guide", "progress"]); // views that only ask Python
 const { render } = bundle.initialize();
+
+/**
+ * Elements of an HTML part. Its markup was read when the page was saved: nothing is parsed here.
+ * @param {Markup} one @returns {Node | string}
+ */
+function built(one) {
+  if (typeof one === "string") return one;
+  const el = h(one.tag, one.attributes, ...one.children.map(built));
+  for (const [name, value] of Object.entries(one.style)) el.style.setProperty(name, value);
+  return el;
+}
 
 /** @param {Part} part @param {Record<string, SavedModel>} known @returns {Promise<HTMLElement>} */
 async function draw(part, known) {
@@ -30,9 +45,7 @@ async function draw(part, known) {
     for (const one of part.children ?? []) el.append(await draw(one, known));
   } else if (part.part === "html") {
     if (part.text) el.append(h("span", { class: "cwp-label" }, part.text));
-    const value = h("div");
-    value.innerHTML = part.value;
-    el.append(value);
+    el.append(h("div", {}, ...(part.value ?? []).map(built)));
   } else if (part.part === "button") {
     el.append(h("button", { type: "button", disabled: true, title: NEEDS }, part.text ?? ""));
   } else {

@@ -1,8 +1,30 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { cell, csv, sheetOf, single, titled } from "../src/csv.js";
+import { cell, csv, inert, sheetOf, single, titled } from "../src/csv.js";
 import { fileName } from "../src/download.js";
 import * as mask from "../src/mask.js";
 import { sheet } from "../src/table_model.js";
+
+// Python's own code is tested on the same cells.
+const CELLS = JSON.parse(readFileSync(new URL("../../../../tests/csv_cells.json", import.meta.url), "utf8"));
+
+describe("cells that a spreadsheet could run", () => {
+  it.each(CELLS)("%j: %s", (text, runs) => {
+    expect(inert(text)).toBe(runs ? `'${text}` : text);
+    const plain = runs ? `'${text}` : text;
+    expect(cell(text)).toBe(/[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain);
+  });
+
+  it("are inert in heads, ids and columns, and numbers stay numbers", () => {
+    expect([-0.5, -1e-7, -Infinity].map(cell)).toEqual(["-0.5", "-1e-7", "-inf"]);
+    expect(csv(["=a", "b"], [["+c", -1], ["@d", 2]])).toBe("'=a,b\n'+c,-1\n'@d,2\n");
+    const link = { axis: "=axis", id: () => "-id", mask: mask.none(2) };
+    expect(sheetOf(link, { length: 1, at: () => 0 }, [{ title: titled("+t", "u"), at: () => "=x" }]))
+      .toBe("'=axis,'+t (u),selected\n'-id,'=x,0\n");
+    const columns = [{ name: "@flag", kind: "text", unit: "", names: ["=y"], values: [0] }];
+    expect(sheet(columns, [0], "row", () => "-1", mask.none(1))).toBe("row,'@flag,selected\n'-1,'=y,0\n");
+  });
+});
 
 describe("csv", () => {
   it("quotes what would break a line, and writes numbers in full", () => {
