@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -36,11 +37,11 @@ _KINDS = (
     *("same", "refused", "said", "changed", "raw", "hang", "died", "code", "requests", "foreign"),
 )
 _ABOUT = """Seed {seed}, {seconds:.0f} s. Every file was damaged by a seeded mutation (bits, \
-spans, JSON entries, zip members with right checksums, npy headers, declared sizes) or replaced by a \
-folder, pipe, device or link, and opened in a child process. An error counts as refused only if \
-a line of Cutaway raised it, in one line that names the file and says what to do. Limits: {limit:g} \
-s and {most:.0f} MB beyond the process for one file. Results, sessions and stores state digests, \
-so there other values must not pass silently; the other formats state none."""
+spans, JSON entries, zip members with right checksums, npy headers, declared sizes) or replaced by \
+a folder, pipe, device or link, and opened in a child process. An error counts as refused only if \
+a line of Cutaway raised it, in one line that names the file and says what to do. Limits: \
+{limit:g} s and {most:.0f} MB beyond the process for one file. Results, sessions and \
+stores state digests, so there other values must not pass silently; the other formats state none."""
 
 
 @dataclass
@@ -150,7 +151,11 @@ def _do(job: tuple[str, str]) -> tuple[str, Any, float]:
         raise RuntimeError("plan must be made before the processes are, got none")
     place = Path(tempfile.mkdtemp(dir=folder))
     began = time.perf_counter()
-    found = _plan.jobs[name](place / "at")
+    try:
+        found = _plan.jobs[name](place / "at")
+    except Exception:  # noqa: BLE001 - the other jobs go on
+        said = " ".join(traceback.format_exc()[-500:].split())
+        found = [Line(f"{name}: the suite failed", "1", [said])]
     shutil.rmtree(place, ignore_errors=True)
     return name, found, time.perf_counter() - began
 
