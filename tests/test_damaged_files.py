@@ -212,7 +212,7 @@ def test_options_of_a_figure_find_what_they_name(results):
     named = screen.filters.assign(site="<b>&")
     evil = dataclasses.replace(screen, filters=named)
     figure = evil.plot(site="<b>&", unit=1)
-    assert figure.layout.xaxis.title.text == "PC 1 of &lt;b&gt;&amp;, filter 1"
+    assert figure.layout.xaxis.title.text == "PC 1 of &lt;b>&amp;, filter 1"
 
 
 def test_an_origin_that_was_changed_in_a_session_is_refused(results, tmp_path):

@@ -1,7 +1,6 @@
 """What all figures share: the dispatch by kind of result, the colours, the empty figure."""
 
 import dataclasses
-import html
 from collections.abc import Callable
 from functools import singledispatch, wraps
 from typing import Any, TypeVar
@@ -77,7 +76,8 @@ def _inert_value(value: Any) -> Any:
 
 @_inert_value.register
 def _(value: str) -> str:
-    return html.escape(value, quote=False)
+    # No tag begins without "<"; the ">" of a path's name stays as it is.
+    return value.replace("&", "&amp;").replace("<", "&lt;")
 
 
 @_inert_value.register(list)
