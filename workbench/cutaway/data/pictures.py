@@ -46,8 +46,12 @@ _CHUNK = 2**20
 _BIG = 8_000_000
 """Pixels from which on pictures are decoded one at a time, so that threads do not add up."""
 _TURN = threading.RLock()
+_MOST_SIDE = 65_535
+"""Pixels of the longest side, as in JPEG files; some decoders take memory by the side."""
 _MOST_SCANS = 100
 """Scans of a JPEG file; cameras and editors write about ten, and each costs a pass."""
+_MOST_PASSED = 10**9
+"""Scans times pixels: twenty of the largest picture, some seconds."""
 _EIGHT_BITS = np.rint(np.arange(65536) / 257).astype(np.uint8)
 _WHAT = "a picture that can be decoded"
 _REMEDY = "check the file and load the data again"
@@ -216,12 +220,15 @@ def decoded(
     check_declared(image, max_pixels)
     with _turn(image.width * image.height):
         if image.format in ("JPEG", "MPO") and not isinstance(source, Image.Image):
-            _check_scans(source)
+            _check_scans(source, image.width * image.height)
             if size is not None:
                 side = 2 * max(size)  # twice, so that what is averaged is still what was there
                 image.draft(image.mode, (side, side))
         image.load()
-        image = ImageOps.exif_transpose(image)
+        if isinstance(source, Image.Image):
+            image = ImageOps.exif_transpose(image)  # a copy: this one is somebody's
+        else:
+            ImageOps.exif_transpose(image, in_place=True)
         is_grey = image.mode in _GREY_MODES
         return pixels(image, size, grey=is_grey if grey is None else grey), is_grey
 
@@ -271,6 +278,8 @@ def check_declared(image: Image.Image, max_pixels: int) -> None:
         raise ValueError(
             f"{image.width}x{image.height} pixels declared, more than max_pixels={max_pixels:,}"
         )
+    if max(image.size) > _MOST_SIDE:
+        raise ValueError(f"{image.width}x{image.height} pixels declared, sides over {_MOST_SIDE:,}")
     tags = getattr(image, "tag_v2", None)
     if image.format == "TIFF" and tags is not None:
         tile = [tags.get(number, 0) for number in (322, 323)]
@@ -278,7 +287,7 @@ def check_declared(image: Image.Image, max_pixels: int) -> None:
             raise ValueError(f"tiles of {tile[0]}x{tile[1]} pixels declared")
 
 
-def _check_scans(file: IO[bytes]) -> None:
+def _check_scans(file: IO[bytes], declared: int) -> None:
     """Refuse a JPEG file of very many scans, each of which is a pass over all pixels."""
     place = file.tell()
     file.seek(0)
@@ -287,8 +296,8 @@ def _check_scans(file: IO[bytes]) -> None:
         scans += (last + content).count(b"\xff\xda")
         last = content[-1:]
     file.seek(place)
-    if scans > _MOST_SCANS:
-        raise ValueError(f"{scans} scans, more than {_MOST_SCANS}")
+    if scans > _MOST_SCANS or scans * declared > _MOST_PASSED:
+        raise ValueError(f"{scans} scans of {declared:,} pixels, too many to be a picture")
 
 
 @contextlib.contextmanager
