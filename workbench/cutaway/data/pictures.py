@@ -46,6 +46,7 @@ _CHUNK = 2**20
 _BIG = 8_000_000
 """Pixels from which on pictures are decoded one at a time, so that threads do not add up."""
 _TURN = threading.RLock()
+_WORKER = threading.local()
 _MOST_SIDE = 65_535
 """Pixels of the longest side, as in JPEG files; some decoders take memory by the side."""
 _MOST_SCANS = 100
@@ -55,6 +56,10 @@ _MOST_PASSED = 10**9
 _EIGHT_BITS = np.rint(np.arange(65536) / 257).astype(np.uint8)
 _WHAT = "a picture that can be decoded"
 _REMEDY = "check the file and load the data again"
+
+
+class _Postponed(Exception):  # noqa: N818 - no error, a decision
+    """Raised in a thread of a pool that meets a large picture."""
 
 
 class Reader(Protocol):
@@ -306,6 +311,8 @@ def _turn(declared: int) -> Iterator[None]:
     if declared < _BIG:
         yield
         return
+    if getattr(_WORKER, "small_only", False):
+        raise _Postponed
     with _TURN:
         yield
 
@@ -383,17 +390,27 @@ def tried(
         If `size` is None and the pictures differ in size.
     """
 
-    def look(row: int) -> tuple[Size, bool] | str:
+    def look(row: int) -> tuple[Size, bool] | str | None:
         try:
             array, is_grey, _ = reader.picture(row, size, grey=None, seed=0)
+        except _Postponed:
+            return None
         except Exception as error:  # noqa: BLE001 - a damaged file may raise anything in a decoder
             return " ".join(str(error).split()) or type(error).__name__
         return (array.shape[0], array.shape[1]), is_grey
 
+    def look_at_small(row: int) -> tuple[Size, bool] | str | None:
+        _WORKER.small_only = True
+        return look(row)
+
     with ThreadPoolExecutor(threads) as pool:
-        seen = list(pool.map(look, rows.tolist()))
+        first = list(pool.map(look_at_small, rows.tolist()))
+    # Large ones in one thread: what threads free is kept for each of them by the C library.
+    seen = [
+        look(row) if one is None else one for row, one in zip(rows.tolist(), first, strict=True)
+    ]
     bad = {k: one for k, one in enumerate(seen) if isinstance(one, str)}
-    good = {k: one for k, one in enumerate(seen) if not isinstance(one, str)}
+    good = {k: one for k, one in enumerate(seen) if isinstance(one, tuple)}
     grey = all(is_grey for _, is_grey in good.values())
     scaled = size is not None
     if size is None:

@@ -255,7 +255,7 @@ def _declared(metadata: Any, n_columns: int) -> int:
         rows != metadata.num_rows
     ):
         raise ValueError(f"{metadata.num_rows} rows declared, {rows} in its groups")
-    return sum(one.total_byte_size for one in groups) + rows * _CELL * n_columns
+    return int(sum(one.total_byte_size for one in groups) + rows * _CELL * n_columns)
 
 
 def _values(column: Any) -> list[Any]:
