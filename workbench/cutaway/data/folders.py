@@ -92,5 +92,5 @@ def _images(folder: Path, *, deep: bool) -> list[Path]:
         for one in found
         if one.suffix.lower() in _ENDINGS
         and not any(part.startswith(".") for part in one.relative_to(folder).parts)
-        and one.is_file()
+        and not one.is_dir()
     )

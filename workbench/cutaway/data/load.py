@@ -118,7 +118,7 @@ def load_data(
     max_pixels : int, optional
         Pictures that declare more pixels are skipped before memory is taken; 50 million by default.
     max_bytes : int, optional
-        A table of more bytes (decoded, of the columns that are read) is refused; 4 GB by default.
+        A table that declares more bytes, decoded, is refused before it is read; 4 GB by default.
 
     Returns
     -------

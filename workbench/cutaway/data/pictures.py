@@ -46,11 +46,20 @@ _CHUNK = 2**20
 _BIG = 8_000_000
 """Pixels from which on pictures are decoded one at a time, so that threads do not add up."""
 _TURN = threading.RLock()
+_WORKER = threading.local()
+_MOST_SIDE = 65_535
+"""Pixels of the longest side, as in JPEG files; some decoders take memory by the side."""
 _MOST_SCANS = 100
 """Scans of a JPEG file; cameras and editors write about ten, and each costs a pass."""
+_MOST_PASSED = 10**9
+"""Scans times pixels: twenty of the largest picture, some seconds."""
 _EIGHT_BITS = np.rint(np.arange(65536) / 257).astype(np.uint8)
 _WHAT = "a picture that can be decoded"
 _REMEDY = "check the file and load the data again"
+
+
+class _Postponed(Exception):  # noqa: N818 - no error, a decision
+    """Raised in a thread of a pool that meets a large picture."""
 
 
 class Reader(Protocol):
@@ -216,12 +225,15 @@ def decoded(
     check_declared(image, max_pixels)
     with _turn(image.width * image.height):
         if image.format in ("JPEG", "MPO") and not isinstance(source, Image.Image):
-            _check_scans(source)
+            _check_scans(source, image.width * image.height)
             if size is not None:
                 side = 2 * max(size)  # twice, so that what is averaged is still what was there
                 image.draft(image.mode, (side, side))
         image.load()
-        image = ImageOps.exif_transpose(image)
+        if isinstance(source, Image.Image):
+            image = ImageOps.exif_transpose(image)  # a copy: this one is somebody's
+        else:
+            ImageOps.exif_transpose(image, in_place=True)
         is_grey = image.mode in _GREY_MODES
         return pixels(image, size, grey=is_grey if grey is None else grey), is_grey
 
@@ -271,6 +283,8 @@ def check_declared(image: Image.Image, max_pixels: int) -> None:
         raise ValueError(
             f"{image.width}x{image.height} pixels declared, more than max_pixels={max_pixels:,}"
         )
+    if max(image.size) > _MOST_SIDE:
+        raise ValueError(f"{image.width}x{image.height} pixels declared, sides over {_MOST_SIDE:,}")
     tags = getattr(image, "tag_v2", None)
     if image.format == "TIFF" and tags is not None:
         tile = [tags.get(number, 0) for number in (322, 323)]
@@ -278,7 +292,7 @@ def check_declared(image: Image.Image, max_pixels: int) -> None:
             raise ValueError(f"tiles of {tile[0]}x{tile[1]} pixels declared")
 
 
-def _check_scans(file: IO[bytes]) -> None:
+def _check_scans(file: IO[bytes], declared: int) -> None:
     """Refuse a JPEG file of very many scans, each of which is a pass over all pixels."""
     place = file.tell()
     file.seek(0)
@@ -287,8 +301,8 @@ def _check_scans(file: IO[bytes]) -> None:
         scans += (last + content).count(b"\xff\xda")
         last = content[-1:]
     file.seek(place)
-    if scans > _MOST_SCANS:
-        raise ValueError(f"{scans} scans, more than {_MOST_SCANS}")
+    if scans > _MOST_SCANS or scans * declared > _MOST_PASSED:
+        raise ValueError(f"{scans} scans of {declared:,} pixels, too many to be a picture")
 
 
 @contextlib.contextmanager
@@ -297,6 +311,8 @@ def _turn(declared: int) -> Iterator[None]:
     if declared < _BIG:
         yield
         return
+    if getattr(_WORKER, "small_only", False):
+        raise _Postponed
     with _TURN:
         yield
 
@@ -374,17 +390,27 @@ def tried(
         If `size` is None and the pictures differ in size.
     """
 
-    def look(row: int) -> tuple[Size, bool] | str:
+    def look(row: int) -> tuple[Size, bool] | str | None:
         try:
             array, is_grey, _ = reader.picture(row, size, grey=None, seed=0)
+        except _Postponed:
+            return None
         except Exception as error:  # noqa: BLE001 - a damaged file may raise anything in a decoder
             return " ".join(str(error).split()) or type(error).__name__
         return (array.shape[0], array.shape[1]), is_grey
 
+    def look_at_small(row: int) -> tuple[Size, bool] | str | None:
+        _WORKER.small_only = True
+        return look(row)
+
     with ThreadPoolExecutor(threads) as pool:
-        seen = list(pool.map(look, rows.tolist()))
+        first = list(pool.map(look_at_small, rows.tolist()))
+    # Large ones in one thread: what threads free is kept for each of them by the C library.
+    seen = [
+        look(row) if one is None else one for row, one in zip(rows.tolist(), first, strict=True)
+    ]
     bad = {k: one for k, one in enumerate(seen) if isinstance(one, str)}
-    good = {k: one for k, one in enumerate(seen) if not isinstance(one, str)}
+    good = {k: one for k, one in enumerate(seen) if isinstance(one, tuple)}
     grey = all(is_grey for _, is_grey in good.values())
     scaled = size is not None
     if size is None:

@@ -71,7 +71,13 @@ def from_table(
             raise _refused(path, *_too_large(size, max_bytes))
         content = file.read(max_bytes)
     frame = _separated(path, content, "\t" if ending == ".tsv" else ",", text_column)
-    return from_frame(frame, text_column=text_column, label_column=label_column, name=path.stem)
+    return from_frame(
+        frame,
+        text_column=text_column,
+        label_column=label_column,
+        name=path.stem,
+        of=str(path),
+    )
 
 
 def _refused(path: Path, why: object, remedy: str = "check the file") -> DamagedFile:
@@ -202,12 +208,12 @@ def _from_parquet(
         raise _refused(path, error) from error
     if len(set(columns)) < len(columns):
         raise _refused(path, f"columns of one name: {', '.join(columns)[:100]}", "rename them")
-    texts_in, labels_in = chosen(columns, strings, text_column, label_column)
+    texts_in, labels_in = chosen(columns, strings, text_column, label_column, of=str(path))
     wanted = [texts_in] if labels_in is None else list(dict.fromkeys([texts_in, labels_in]))
     try:
         # As a dictionary a text that comes a million times is held once.
         table = parquet.ParquetFile(file, read_dictionary=[one for one in wanted if one in strings])
-        declared = _declared(table.metadata, wanted)
+        declared = _declared(table.metadata, len(wanted))
         if declared <= max_bytes:
             read = table.read(columns=wanted, use_threads=False)
             read.validate(full=True)
@@ -238,23 +244,18 @@ def _is_string(kind: Any) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view")
 
 
-def _declared(metadata: Any, wanted: Sequence[str]) -> int:
-    """Bytes that the wanted columns declare, decoded."""
-    total, rows = 0, 0
-    for k in range(metadata.num_row_groups):
-        group = metadata.row_group(k)
-        if group.num_rows < 0:
-            raise ValueError(f"{group.num_rows} rows declared")
-        rows += group.num_rows
-        for c in range(group.num_columns):
-            column = group.column(c)
-            if column.path_in_schema in wanted:
-                if column.total_uncompressed_size < 0:
-                    raise ValueError(f"{column.total_uncompressed_size} bytes declared")
-                total += column.total_uncompressed_size
-    if metadata.num_rows != rows:
+def _declared(metadata: Any, n_columns: int) -> int:
+    """Bytes that a Parquet file declares, decoded, beside what its cells take in memory.
+
+    Of whole groups of rows: asking pyarrow for one column of damaged metadata ends the process.
+    """
+    groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+    rows = sum(one.num_rows for one in groups)
+    if any(one.num_rows < 0 or one.total_byte_size < 0 for one in groups) or (
+        rows != metadata.num_rows
+    ):
         raise ValueError(f"{metadata.num_rows} rows declared, {rows} in its groups")
-    return total + rows * _CELL * len(wanted)
+    return int(sum(one.total_byte_size for one in groups) + rows * _CELL * n_columns)
 
 
 def _values(column: Any) -> list[Any]:

@@ -83,6 +83,7 @@ def from_frame(
     text_column: str | None = None,
     label_column: str | None = None,
     name: str = "table",
+    of: str = "",
 ) -> Found:
     """Data of a table with a column of texts.
 
@@ -98,6 +99,8 @@ def from_frame(
         holds a class for every text.
     name : str
         Name of the data set.
+    of : str
+        The file that it was read from, for messages.
 
     Raises
     ------
@@ -108,11 +111,12 @@ def from_frame(
     columns = [str(one) for one in frame.columns]
     if len(set(columns)) < len(columns):
         raise ValueError(
-            f"source must have columns of different names, got {', '.join(map(repr, columns))}; "
+            f"source must have columns of different names, got {', '.join(map(repr, columns))}"
+            f"{of and f' in {of}'}; "
             "rename them"
         )
     strings = [str(one) for one in frame.columns if _holds_strings(frame[one])]
-    texts_in, labels_in = chosen(columns, strings, text_column, label_column)
+    texts_in, labels_in = chosen(columns, strings, text_column, label_column, of=of)
     frame = frame.set_axis(columns, axis=1)
     found = from_texts(frame[texts_in].astype(object).tolist())
     labels = None if labels_in is None else frame[labels_in]
@@ -122,9 +126,17 @@ def from_frame(
 
 
 def chosen(
-    columns: list[str], strings: list[str], text_column: str | None, label_column: str | None
+    columns: list[str],
+    strings: list[str],
+    text_column: str | None,
+    label_column: str | None,
+    *,
+    of: str = "",
 ) -> tuple[str, str | None]:
-    """Columns of texts and of labels: as the caller said, else where only one is possible."""
+    """Columns of texts and of labels: as the caller said, else where only one is possible.
+
+    `of` is the file they are in, for the message.
+    """
     for argument, value in (("text_column", text_column), ("label_column", label_column)):
         if value is not None:
             check.one_of(argument, value, columns)
@@ -138,7 +150,7 @@ def chosen(
         if len(possible) != 1:
             raise ValueError(
                 "text_column must name the column of texts where several or none hold strings, "
-                f"got None for columns {', '.join(map(repr, columns))} "
+                f"got None for columns {', '.join(map(repr, columns))}{of and f' of {of}'} "
                 f"(strings in: {', '.join(map(repr, possible)) or 'none'}); name one of them"
             )
         text_column = possible[0]

@@ -57,7 +57,7 @@ class MapStyle:
         items = [_item(self.items, int(row)) for row in rows]
         digests = tuple(self._digest(item) for item in items)
         if self.collate is not None:
-            made, _ = parts(self.collate(items))
+            made, _ = parts(self._collated(items))
             return made, digests
         return self._stacked([parts(one)[0] for one in items], rows), digests
 
@@ -67,13 +67,21 @@ class MapStyle:
 
     def _digest(self, item: Any) -> bytes:
         """Digest of what a batch is made of; a collate function may use more than the input."""
+        x = parts(item)[0]
+        if isinstance(x, Image.Image):
+            check_declared(x, self.max_pixels)
         try:
-            return digest_of_value(parts(item)[0] if self.collate is None else _unlabelled(item))
+            with no_programs():  # a picture may be decoded only now
+                return digest_of_value(x if self.collate is None else _unlabelled(item))
         except UnknownContent:
             if self.collate is None:
                 raise
-            made = parts(self.collate([item]))[0]  # alone, so that no neighbour pads it
+            made = parts(self._collated([item]))[0]  # alone, so that no neighbour pads it
             return digest_of_bytes(b"".join(digests_of_inputs(made)))
+
+    def _collated(self, items: list[Any]) -> Any:
+        with no_programs():
+            return self.collate(items) if self.collate is not None else items
 
     def show(self, row: int) -> NDArray[np.uint8] | str:
         """Picture of one item, or its text."""
