@@ -13,7 +13,7 @@ def test_hooks_go_on_every_way_out():
     own = module.conv1.register_forward_hook(lambda *_: None)
     for error in (None, ValueError, KeyboardInterrupt):
         try:
-            with hooked(module, {"conv1": lambda *_: None}, begin=lambda: None):
+            with hooked(module, {"conv1": lambda *_: None}, begin=lambda *_: None):
                 assert hooks_left(module) == 3
                 if error:
                     raise error
@@ -39,7 +39,7 @@ def test_begin_is_called_once_a_forward_even_after_a_failure():
         if len(calls) == 2:
             raise ValueError
 
-    with hooked(module, {"relu": watch}, begin=lambda: calls.append("begin")):
+    with hooked(module, {"relu": watch}, begin=lambda *_: calls.append("begin")):
         with pytest.raises(ValueError):
             module(torch.ones(1, 4))
         module(torch.ones(1, 4))

@@ -215,5 +215,5 @@ def _changed(
 
 def _in_order(values: Tensor, edits: Sequence[Edit], places: Places | None) -> Tensor:
     for edit in edits:
-        values = edit.applied(values, places)
+        values = edit.placed(values, places)
     return values

@@ -39,16 +39,15 @@ class Edit(ABC):
             Edit.kinds[cls.__name__] = cls
 
     @abstractmethod
-    def applied(self, values: Tensor, places: Places | None = None) -> Tensor:
-        """Changed copy of values of shape (units, …).
+    def applied(self, values: Tensor) -> Tensor:
+        """Changed copy of values of shape (units, …)."""
 
-        Parameters
-        ----------
-        values : Tensor of shape (units, n, …)
-            What the site holds.
-        places : Places or None
-            Of texts: which of the values belong to which token.
+    def placed(self, values: Tensor, _places: Places | None) -> Tensor:
+        """Changed copy of values of shape (units, n, …), of which some belong to tokens of texts.
+
+        Edits for which it matters where a text begins and ends look at the places.
         """
+        return self.applied(values)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON object."""
@@ -100,6 +99,10 @@ class UnitEdit(Edit):
 
     def __len__(self) -> int:
         return len(self.units)
+
+    def placed(self, values: Tensor, places: Places | None) -> Tensor:
+        """Changed copy of values of shape (units, n, …)."""
+        return self.applied(values, places)
 
     def on(self, units: Sequence[int]) -> "UnitEdit":
         """Same edit of other units."""
@@ -276,6 +279,10 @@ class DirectionEdit(Edit):
         changed = values.clone()
         changed[..., self.position] = self._moved(values[..., self.position])
         return changed
+
+    def placed(self, values: Tensor, places: Places | None) -> Tensor:
+        """Changed copy of values of shape (units, n, …)."""
+        return self.applied(values, places)
 
     @abstractmethod
     def _moved(self, values: Tensor) -> Tensor:

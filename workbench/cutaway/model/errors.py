@@ -23,3 +23,7 @@ class BudgetExceeded(MemoryError):  # noqa: N818 - a public name of the design
 
 class UnknownPosition(ValueError):  # noqa: N818 - like `UnknownSite`
     """A text has no token at the position that an edit names."""
+
+
+class UnevenTexts(ValueError):  # noqa: N818 - like `UnknownSite`
+    """Texts of several lengths in one batch, where the model would answer NaN for the padding."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from cutaway.core import check, digest
 from cutaway.data.dataset import Batch, Dataset
 from cutaway.model import layout, outputs, tokens
+from cutaway.model.errors import UnevenTexts
 from cutaway.model.tokens import SpecialTokens
 
 Kind: TypeAlias = Literal["image", "tokens", "array"]
@@ -382,16 +383,14 @@ class Model:
         ----------
         inputs : Tensor or dict of str to Tensor
             Names that the module's ``forward`` does not take are left out; a module that takes no
-            ``input_ids`` gets the token ids as its first argument. Padding comes to the right; a
-            model that looks back only is not told of it, because no token sees what follows it,
-            and a padding that sees nothing gives NaN in some types.
+            ``input_ids`` gets the token ids as its first argument. Padding comes to the right.
         ids : array_like of shape (n,) or None
             Ids of the texts, for messages.
 
         Raises
         ------
         ValueError
-            If a text holds no token, or the model would answer NaN for the padding.
+            If a text holds no token.
         """
         if isinstance(inputs, Tensor):
             return self._placed(inputs)
@@ -401,16 +400,6 @@ class Model:
             held = mask.to(self.device) != 0
             texts = tokens.Texts(held, ids)
             inputs["input_ids"] = tokens.note(inputs["input_ids"].to(self.device), texts)
-            only_at_end = bool((held[:, 1:] <= held[:, :-1]).all())
-            if not bool(held.all()) and only_at_end and self._causal:
-                inputs["attention_mask"] = torch.ones_like(mask)
-            elif self._sees_nothing(held):
-                raise ValueError(
-                    f"texts of one batch must be of one length for model {self._name!r}, got "
-                    f"{int(held.sum(1).min())} to {int(held.sum(1).max())} tokens: in float64 its "
-                    "padding sees nothing within the window of its attention and gives NaN to all; "
-                    "take batch_size=1, or load the model in float32"
-                )
         if self._accepts is None or "input_ids" in self._accepts or "input_ids" not in inputs:
             accepted = self._accepts
             return {
@@ -440,14 +429,42 @@ class Model:
     def call(self, inputs: Inputs, *, module: nn.Module | None = None) -> Any:
         """Raw output of the module, or of a copy of it, for inputs made by `prepared`.
 
-        A Hugging Face model is told not to keep its key-value cache.
+        A Hugging Face model is told not to keep its key-value cache. One that looks back only is
+        not told of padding at the right: no token sees what follows it, and a padding that sees
+        nothing gives NaN in some types.
+
+        Raises
+        ------
+        UnevenTexts
+            If the model would answer NaN because of the padding.
         """
         target = self._module if module is None else module
         cacheless = self._accepts is not None and "use_cache" in self._accepts
         options = {"use_cache": False} if cacheless else {}
         if isinstance(inputs, Tensor):
             return target(inputs, **options)
-        return target(**inputs, **options)
+        return target(**self._unmasked(inputs), **options)
+
+    def _unmasked(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The same without a mask of padding, if that is at the right and nothing looks ahead."""
+        mask, ids = inputs.get("attention_mask"), inputs.get("input_ids")
+        if mask is None or ids is None or mask.ndim != 2:
+            return inputs
+        held = mask != 0
+        if bool(held.all()):
+            return inputs
+        if self._causal and bool((held[:, 1:] <= held[:, :-1]).all()):
+            told = tokens.noted(ids) or tokens.Texts(held)
+            ones = torch.ones_like(mask)
+            return {**inputs, "input_ids": tokens.note(ids, told), "attention_mask": ones}
+        if self._sees_nothing(held):
+            raise UnevenTexts(
+                f"texts of one batch must be of one length for model {self._name!r}, got "
+                f"{int(held.sum(1).min())} to {int(held.sum(1).max())} tokens: in float64 its "
+                "padding sees nothing within the window of its attention and gives NaN to all; "
+                "take batch_size=1, or load the model in float32"
+            )
+        return inputs
 
     def forward(self, batch: Batch) -> Tensor:
         """Scores of a batch: ``logits`` of a Hugging Face output, else the first tensor.

@@ -296,6 +296,12 @@ def note(tensor: Tensor, texts: Texts) -> Tensor:
     return view
 
 
+def noted(tensor: Tensor) -> Texts | None:
+    """What `note` said of a tensor; None for another one."""
+    known = getattr(tensor, _NOTED, None)
+    return known if isinstance(known, Texts) else None
+
+
 def texts_of(
     module: nn.Module, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
 ) -> Texts | None:
@@ -316,8 +322,8 @@ def texts_of(
     names += [f"_{place}" for place in range(len(names), len(arguments))]
     given |= dict(zip(names, arguments, strict=False))
     for value in given.values():
-        known = getattr(value, _NOTED, None) if isinstance(value, Tensor) else None
-        if isinstance(known, Texts):
+        known = noted(value) if isinstance(value, Tensor) else None
+        if known is not None:
             return known
     mask = given.get("attention_mask")
     if isinstance(mask, Tensor) and mask.ndim == 2:

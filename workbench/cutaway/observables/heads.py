@@ -119,12 +119,3 @@ class Heads:
         if self.values_bias is not None:
             value = value + self.values_bias[self.group(head)].detach().cpu().double()
         return value @ self.outputs[head].detach().cpu().double().T
-
-    def write_all(self, x: Tensor) -> Tensor:
-        """Sum of all heads at unit attention, and the output bias: of shape (…, d)."""
-        total = self.write(x, 0)
-        for head in range(1, len(self)):
-            total = total + self.write(x, head)
-        if self.outputs_bias is not None:
-            total = total + self.outputs_bias.detach().cpu().double()
-        return total

@@ -371,13 +371,15 @@ def _words(model: Model, text: str | None) -> list[str]:
         if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
             words.append(bare[1:-1])
         elif bare:
-            words.append(f" {bare}" if _is_token(model.tokenizer, f" {bare}") else bare)
+            known = next((w for w in (f" {bare}", bare) if _is_token(model.tokenizer, w)), None)
+            spaced = known is None and _is_token(model.tokenizer, f" {bare}", unknown=True)
+            words.append(known or (f" {bare}" if spaced else bare))
     return words
 
 
-def _is_token(tokenizer: Any, word: str) -> bool:
-    """Whether a word is exactly one token that the tokenizer knows."""
+def _is_token(tokenizer: Any, word: str, *, unknown: bool = False) -> bool:
+    """Whether a word is exactly one token, by default one that the tokenizer knows."""
     if tokenizer is None:
         return False
     ids = tokenizer(word, add_special_tokens=False)["input_ids"]
-    return len(ids) == 1 and ids[0] != getattr(tokenizer, "unk_token_id", None)
+    return len(ids) == 1 and (unknown or ids[0] != getattr(tokenizer, "unk_token_id", None))
