@@ -124,7 +124,7 @@ class FilterScreen(Result):
             return ""
         count = int((self.filters["n_nonfinite"].to_numpy() > 0).sum())
         some = "1 filter" if count == 1 else f"{count} filters"
-        return f", {some} with NaN or infinity in some" if count else ""
+        return f"; {some} with NaN or infinity in some" if count else ""
 
     def _repr_html_(self) -> str:
         top = self.filters.sort_values("score", ascending=False).head(5)
