@@ -128,8 +128,12 @@ class FilterScreen(Result):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Table of the samples with their ids as the index (the filters are in `.filters`)."""
-        return self.samples.drop(columns="id").set_index(pd.Index(self.rows.ids, name="id"))
+        """Scores of the samples with their ids as the index; counts of what is left out stay away.
+
+        The filters are in `.filters`, the counts in `.samples`.
+        """
+        columns = [name for name in self.samples if name not in {"id", "n_nonfinite"}]
+        return self.samples[columns].set_index(pd.Index(self.rows.ids, name="id"))
 
     def __repr__(self) -> str:
         flags = self.filters["flag"].to_numpy().astype(str)
@@ -147,4 +151,5 @@ class FilterScreen(Result):
         if "n_nonfinite" not in self.filters:  # saved before they were counted
             return ""
         count = int((self.filters["n_nonfinite"].to_numpy() > 0).sum())
-        return f", {count} filters with NaN or infinity in some" if count else ""
+        some = "1 filter" if count == 1 else f"{count} filters"
+        return f"; {some} with NaN or infinity in some" if count else ""
