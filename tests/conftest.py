@@ -1,15 +1,19 @@
 """What all tests need of the process that runs them."""
 
 import os
+import secrets
 import signal
 
 import pytest
+
+from cutaway import serve
 
 # Workers share the cores: more threads in each only get in each other's way. Read when numpy and
 # torch are imported, and by every kernel that a test starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SECONDS_OF_SLOW_TESTS = 600
+MARK = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser):
@@ -35,10 +39,18 @@ def pytest_configure(config):
     else:  # the same examples in each run, however long one takes beside other work
         hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
         hypothesis.settings.load_profile("seeded")
+    if not hasattr(config, "workerinput"):  # the process that starts the workers
+        config.stash[MARK] = os.environ[serve._MARK] = secrets.token_hex(8)
     if config.getoption("screenshots"):
         os.environ["CUTAWAY_SCREENSHOTS"] = "1"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure(config):
+    """End what workers left that were themselves ended while a test ran."""
+    if MARK in config.stash:
+        serve._kill_marked(config.stash[MARK])
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -63,7 +63,8 @@ def test_keys_move_the_cursor_and_python_hears_the_last_place(page):
     expect(slider).to_have_attribute(
         "aria-valuetext", "epoch 6, train: 0.8461 nats, test: 0.9313 nats"
     )
-    page.wait_for_function("id => window.models[id].saved === 1", arg=chart.model_id)
+    # At once where the keys follow quickly; between them where the machine is slow.
+    page.wait_for_function("id => window.models[id].saved >= 1", arg=chart.model_id)
     page.keyboard.press("End")
     assert cursor(page, chart) == N - 1
     page.keyboard.press("Delete")

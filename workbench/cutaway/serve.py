@@ -337,7 +337,8 @@ def _marked(mark: str) -> list[Any]:
     found = []
     for process in psutil.process_iter(["environ", "status"]):
         inherited = (process.info["environ"] or {}).get(_MARK, "")
-        if mark in inherited and process.info["status"] != psutil.STATUS_ZOMBIE:
+        ended = process.info["status"] == psutil.STATUS_ZOMBIE
+        if mark in inherited and not ended and process.pid != os.getpid():
             found.append(process)
     return found
 
