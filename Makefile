@@ -47,6 +47,7 @@ js: env-dev      ## build the page's code from its sources, type-check and test 
 
 unit: env-dev    ## pytest: the quick unit, browser and notebook tests
 	@$(BIN)/python .ci/browser.py
+	@$(BIN)/python .ci/compile.py dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(PARALLEL)
 
 unit-all: env-dev  ## pytest: quick and slow tests
@@ -54,6 +55,7 @@ unit-all: env-dev  ## pytest: quick and slow tests
 	@for name in smollm2-135m minilm-l6; do \
 	  PIP_QUIET=1 $(BIN)/python -m cutaway_samples.pretrained install $$name 2>/dev/null \
 	  || echo "make: $$name could not be installed, its tests will be skipped"; done
+	@$(BIN)/python .ci/compile.py dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(PARALLEL) -m "slow or not slow"
 
 bench: env-dev   ## measure speed and memory, write the tables under bench/

@@ -28,6 +28,13 @@ def pytest_configure(config):
     A run that is ended by SIGTERM ends its servers first, as after Ctrl-C.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        import hypothesis
+    except ModuleNotFoundError:
+        pass
+    else:  # the same examples in each run, however long one takes beside other work
+        hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
+        hypothesis.settings.load_profile("seeded")
     if config.getoption("screenshots"):
         os.environ["CUTAWAY_SCREENSHOTS"] = "1"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

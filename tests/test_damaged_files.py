@@ -174,7 +174,7 @@ def hostile(value):
     if isinstance(value, (list, tuple)):
         return type(value)(map(hostile, value))
     if isinstance(value, dict):
-        return {hostile(key): hostile(one) for key, one in value.items()}
+        return {key: hostile(one) for key, one in value.items()}
     if isinstance(value, np.ndarray) and value.dtype.kind == "U":
         return np.array([EVIL + one for one in value.ravel().tolist()]).reshape(value.shape)
     if isinstance(value, pd.DataFrame):

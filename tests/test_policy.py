@@ -159,3 +159,12 @@ def test_a_session_is_opened_only_inside_and_by_the_rules(team, shared, tmp_path
     assert "PermissionError (model must be one of lenet5-digits" in back.missing[0]
     with pytest.raises(PermissionError, match="path must lie in the folder that this server"):
         ct.open_workspace(tmp_path / "outside", policy=team)
+
+
+def test_a_path_that_leads_nowhere_is_one_line(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for policy in (Policy(folder=tmp_path), Policy()):
+        for name in ("a\0b", str(tmp_path / "loop")):
+            with pytest.raises(ValueError, match=r"^path must lead to [^\n]+check its name$"):
+                policy.place(name)
+    assert "loop" not in Policy(folder=tmp_path).data_offered()

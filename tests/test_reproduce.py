@@ -299,3 +299,30 @@ def test_the_finished_script_is_checked_on_its_own(line):
         _check_script(f"{_HEAD}{line}\n")
     with pytest.raises(ValueError, match="code must be calls"):
         _check_script(_HEAD.replace("ct\n", "os as ct\n"))
+
+
+def test_a_script_stops_where_the_samples_have_changed(tmp_path):
+    """Row A5 for scripts: the same names and labels, other content."""
+    from PIL import Image
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(6):
+        pixels = np.full((28, 28), 40 * number, np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    model, data = ct.load_model("lenet5-digits"), ct.load_data(folder)
+    code = ct.code_of(ct.predict(model, data))
+    assert run(code).returncode == 0
+    Image.fromarray(np.full((28, 28), 7, np.uint8)).save(folder / "3.png")
+    done = run(code)
+    assert done.returncode != 0
+    assert "content of data must have digest" in done.stderr
+
+
+def test_what_was_captured_from_an_edited_model_must_be_supplied():
+    model, data = ct.load_model("lenet5-digits"), ct.load_data("digits", limit=20)
+    with ct.edited(model, ct.Zero("conv1", [0]), data=data):
+        acts = ct.capture(model, data, "conv2", show=None)
+    code = ct.code_of(ct.project(acts))
+    assert "SUPPLY the activations" in code
+    assert "edited" in code

@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import cutaway as ct
-from cutaway.session import MANIFEST, _type
+from cutaway.session import MANIFEST, _type, inputs_of
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +213,77 @@ def test_other_labels_of_the_same_ids_are_other_data(tmp_path):
     assert ct.open_workspace(tmp_path / "s").missing == ()
     table.write_text("text,label\nx,1\ny,0\n")
     assert len(ct.open_workspace(tmp_path / "s").missing) == 1
+
+
+def test_other_content_under_the_same_ids_is_other_data(tmp_path):
+    """Row A5: half of the pictures, or every text of a table; ids and labels stay."""
+    rng = np.random.default_rng(0)
+
+    def draw(numbers):
+        for number in numbers:
+            picture = rng.integers(0, 255, (8, 8), np.uint8)
+            folder = tmp_path / "pictures" / "ab"[number % 2]
+            Image.fromarray(picture).save(folder / f"{number}.png")
+
+    for name in ("a", "b"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+    draw(range(10))
+    table = tmp_path / "texts.csv"
+    table.write_text("text,label\nred,0\ngreen,1\n")
+    for name, source in (("pictures", tmp_path / "pictures"), ("texts", table)):
+        space = ct.Workspace()
+        space.data = ct.load_data(source)
+        space.save(tmp_path / name / "session" if name != "pictures" else tmp_path / "s")
+    assert ct.open_workspace(tmp_path / "s").missing == ()
+    draw(range(5))
+    table.write_text("text,label\nblue,0\nblack,1\n")
+    for folder, name in ((tmp_path / "s", "pictures"), (tmp_path / "texts" / "session", "texts")):
+        back = ct.open_workspace(folder)
+        assert back.read_only
+        (line,) = back.missing
+        assert line.startswith(f"data {name!r} must have digest ")
+        assert "changed" in line
+        with pytest.raises(ValueError, match="data must have digest"):
+            back.data = ct.load_data(tmp_path / "pictures" if name == "pictures" else table)
+
+
+def test_another_structure_of_the_same_weights_is_another_model(tmp_path):
+    import torch
+
+    def network(*modules):
+        torch.manual_seed(0)
+        return torch.nn.Sequential(torch.nn.Linear(4, 3), *modules)
+
+    space = ct.Workspace()
+    space.model = ct.load_model(network(torch.nn.ReLU()))
+    space.save(tmp_path / "s")
+    back = ct.open_workspace(tmp_path / "s")
+    with pytest.raises(ValueError, match="model must have digest"):
+        back.model = ct.load_model(network(torch.nn.Tanh()))
+    back.model = ct.load_model(network(torch.nn.ReLU()))
+    assert not back.read_only
+
+
+def test_a_session_without_content_digests_says_so(workspace, tmp_path):
+    """Sessions of the first edition noted ids and labels only."""
+    workspace.save(tmp_path / "s")
+    changed(tmp_path / "s", schema=2)
+    back = ct.open_workspace(tmp_path / "s")
+    assert back.read_only
+    assert len(back.missing) == 2
+    assert all("earlier version" in line for line in back.missing)
+    back.model, back.data = workspace.model, workspace.data
+    assert not back.read_only
+
+
+def test_the_key_of_cached_results_follows_data_changed_in_place():
+    x = np.zeros((6, 1, 28, 28), np.float32)
+    model, data = ct.load_model("lenet5-digits"), ct.load_data(x)
+    before = inputs_of(model, data)
+    assert inputs_of(model, data) == before
+    x[3] = 1
+    assert inputs_of(model, data) != before
+    assert inputs_of(model, ct.load_data(x, labels=np.arange(6))) != inputs_of(model, data)
 
 
 def test_what_needs_trust_is_never_loaded(tmp_path):

@@ -28,6 +28,13 @@ def wheel(locator, down=0, right=0):
     locator.page.mouse.wheel(right, down)
 
 
+def press(locator):
+    """Click in the middle of an element, whether or not it says that it can act."""
+    locator.scroll_into_view_if_needed()
+    box = box_of(locator)
+    locator.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
 def drag(page, canvas, outline=MIDDLE, steps=4):
     """Press, move along the outline (parts of the canvas), release."""
     canvas.scroll_into_view_if_needed()

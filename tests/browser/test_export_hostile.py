@@ -1,15 +1,19 @@
 """A saved page with hostile parts: it asks nobody for anything, and it stays where it is."""
 
 import html
+import json
+import re
 
 import ipywidgets
 import numpy as np
 import pandas as pd
 import pytest
+from gallery import VIEWS, gallery
 from hostile import listener, payloads
 
 import cutaway_widgets as cw
 from cutaway.core import Index
+from cutaway_widgets.export import page_html
 
 pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytestmark = pytest.mark.browser
@@ -156,3 +160,53 @@ def test_hostile_texts_in_views_are_texts(opened, tmp_path, way):
         text = place.locator("#cutaway").inner_text()
         for i in (6, 8, 9, 12, 13):
             assert " ".join(payloads(port)[i].split()) in " ".join(text.split())
+
+
+# What says how a view works, not what it shows.
+WORKINGS = re.compile(
+    ".*digest|_?of|_?by|_kind|kind|_pick|_sort|engine|layer|layout|mode|scale|state|tool|dtype|"
+    r"color_by|column|colors|mime|.*link|\$.*"
+)
+SHOWN_WHEN_EMPTY = {"caption", "error", "unit", "note", "_note", "empty", "x_label", "title"}
+
+
+def spoiled(value, bad, key=""):
+    """State with a payload for every text that is shown, the same one for the same text."""
+    if isinstance(value, dict):
+        return {name: spoiled(one, bad, name) for name, one in value.items()}
+    if isinstance(value, list):
+        return [spoiled(one, bad, key) for one in value]
+    if not isinstance(value, str) or WORKINGS.fullmatch(key):
+        return value
+    if not value and key not in SHOWN_WHEN_EMPTY:
+        return value
+    # Ids stay apart from each other.
+    return f"{bad[(len(value) + sum(map(ord, value + key[:1]))) % len(bad)]} {value}"
+
+
+def test_every_view_shows_every_text_as_text(opened, tmp_path):
+    text = page_html(gallery())
+    before = re.search(r'id="cutaway-state">(.*?)</script>', text, re.DOTALL)[1]
+    with listener() as (port, heard):
+        state = json.loads(before)
+        state["models"] = {
+            name: spoiled(one, payloads(port)) for name, one in state["models"].items()
+        }
+        after = json.dumps(state).replace("<", "\\u003c")
+        file = tmp_path / "page.html"
+        file.write_text(text.replace(before, after), encoding="utf-8")
+        place = shown(opened, file, "file")
+        titles = place.locator(".cw-title:visible")
+        assert titles.count() >= len(VIEWS) - 1
+        assert all(one.count("127.0.0.1") or "<" in one for one in titles.all_inner_texts())
+        for canvas in place.locator("section.cw canvas").all():
+            if canvas.is_visible():
+                canvas.hover(force=True, timeout=30_000)
+        for one in place.locator("section.cw [role=listbox], section.cw [tabindex='0']").all():
+            one.evaluate("(e) => { e.focus(); e.dispatchEvent(new KeyboardEvent('keydown',"
+                         " {key: 'ArrowDown', bubbles: true})); }")  # fmt: skip
+        found = place.locator("#cutaway").evaluate(STRANGE)
+        # The fields of the form view, and the file of the download view, made in the page.
+        own = ('<form novalidate="" autocomplete="off">', '<a class="cw-file" href="blob:')
+        assert [one for one in found if not one.startswith(own)] == []
+        assert_quiet(opened, heard, file.as_uri())

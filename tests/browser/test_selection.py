@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from mouse import box_of, drag
+from mouse import box_of, drag, press
 from PIL import Image
 from static_page import of, open_views, snapshot
 from static_scene import N, selected
@@ -198,10 +198,10 @@ class TestBar:
     def test_says_why_nothing_is_kept_or_saved(self, page, bar):
         view = of(page, bar)
         # It can be pressed although it cannot act: a person who does learns why.
-        view.get_by_role("button", name="Keep").click(force=True)
+        press(view.get_by_role("button", name="Keep"))
         view.get_by_text("Nothing is selected yet.").wait_for()
         view.get_by_role("button", name="Select all").click()
-        view.get_by_role("button", name="Keep").click(force=True)
+        press(view.get_by_role("button", name="Keep"))
         view.get_by_text("Give it a name first.").wait_for()
         expect(view.get_by_label("Name under which")).to_be_focused()
 

@@ -125,7 +125,8 @@ def npy(shape, descr="<f8", payload=b""):
 
 @pytest.mark.parametrize(
     "content",
-    [npy((10**12,)), npy((-1,)), npy((2**62, 2**62)), npy((0, 10**30)), npy((True,)),
+    [npy((1,), "<U1", b"\0\xd8\0\0"),
+     npy((10**12,)), npy((-1,)), npy((2**62, 2**62)), npy((0, 10**30)), npy((True,)),
      npy((1,), "|O", b"x" * 8), npy((1,), "<U1", b"\xff\xff\xff\x7f"), npy((2,), "|b1", b"\0\x02"),
      npy((1,) * 70, payload=b"x" * 8), npy((1,), "<f8", b"x" * 7), npy((1,), "<f8", b"x" * 9),
      npy("a"), npy((1.5,)), npy((1,), "f8,f8", b"x" * 16), b"", b"\x93NUMPY\x09\x00",

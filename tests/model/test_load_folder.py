@@ -194,6 +194,22 @@ def test_weights_that_are_pickles_need_trust(gpt_folder):
     assert "pytorch_model.bin" in message
 
 
+def test_weights_that_are_missing_are_never_random_numbers(gpt_folder, tmp_path):
+    tensors = load_file(gpt_folder / "model.safetensors")
+    name = next(name for name in tensors if "c_attn.weight" in name)
+    del tensors[name]
+    save_file(tensors, gpt_folder / "model.safetensors", metadata={"format": "pt"})
+    assert name in refused(gpt_folder)
+    transformers = pytest.importorskip("transformers")
+    config = transformers.BertConfig(
+        hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8,
+        vocab_size=9, max_position_embeddings=6,
+    )  # fmt: skip
+    transformers.BertForMaskedLM(config).save_pretrained(tmp_path / "masked")
+    with pytest.warns(UserWarning, match="pooler"):
+        load_model(tmp_path / "masked")
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 @pytest.mark.parametrize(
     "name", ["config.json", "model.safetensors", "tokenizer.json", "generation_config.json"]

@@ -7,10 +7,12 @@ from obsprop_oracle import transformers
 from small_models import FAMILIES, made
 
 import cutaway as ct
+from cutaway.causal.means import unit_means
 from cutaway.core import Index
 from cutaway.data.dataset import Batch
 from cutaway.model import Mean, Model, ProjectOut, Replace, Steer, capture, edited
-from cutaway.model.metric import at_end, loss, prepared
+from cutaway.model.metric import at_end, logit_of, loss, prepared
+from cutaway.model.recorder import Wanted
 from cutaway.observables import components_of
 
 LONG = [*range(1, 15)]
@@ -234,3 +236,60 @@ def test_a_text_whose_mask_holds_no_token_is_refused():
     model = Model(made("gpt2"))
     with pytest.raises(ValueError, match="'text of 3' .1 such."):
         model.inputs(given)
+
+
+@pytest.mark.parametrize("position", [0, 1, -1, -2])
+def test_ablating_a_direction_changes_each_text_as_alone(position):
+    model = ct.load_model("gpt-occupations")
+    texts = ["the nurse said that she left", "Mary said that", "the doctor"]
+    site = "transformer.h.0"
+    direction = np.random.default_rng(3).normal(size=64)
+    for edit in (ProjectOut(site, direction, position=position),
+                 Steer(site, direction, 4.0, position=position)):  # fmt: skip
+
+        def effects(some, edit=edit):
+            found = ct.ablate(
+                model, ct.load_data(some, name="texts"), edit, metric=logit_of(7), controls=0
+            )
+            return found.per_sample_after - found.per_sample_before
+
+        together = effects(texts)
+        alone = np.concatenate([effects([text]) for text in texts])
+        assert np.abs(alone).min() > 1e-4
+        np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-5)
+
+
+def test_means_over_data_leave_padding_out_wherever_positions_lie():
+    """Of queries (n, t, heads, e) the mean is over tokens and heads, not over padding."""
+    model = Model(made("qwen3"))
+    texts = [LONG, [20, 21, 22], [30, 31, 32, 33, 34, 35, 5, 9]]
+    site = "model.layers.0.self_attn.q_norm"
+    layout = "n h w d"
+    means = unit_means(model, Held(batch(texts)), [Wanted(site, layout)], batch_size=3)[site]
+    held = []
+    handle = model.module.get_submodule(site).register_forward_hook(
+        lambda _module, _arguments, output: held.append(output[0].flatten(0, 1))
+    )
+    for text in texts:
+        answers(model, batch([text]))
+    handle.remove()
+    np.testing.assert_allclose(means, torch.cat(held).mean(0), rtol=1e-5, atol=1e-7)
+
+
+def test_a_window_that_looks_both_ways_is_refused_where_padding_sees_nothing():
+    config = transformers.ModernBertConfig(
+        vocab_size=61, hidden_size=WIDTH, intermediate_size=40, num_hidden_layers=3,
+        num_attention_heads=3, global_attn_every_n_layers=3, local_attention=4, pad_token_id=0,
+        cls_token_id=1, sep_token_id=2, bos_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    config._attn_implementation = "eager"
+    torch.manual_seed(0)
+    net = transformers.ModernBertModel(config).eval()
+    with torch.no_grad():
+        alone = Model(net).forward(batch(TEXTS[1:2]))[0]
+        together = Model(net).forward(batch(TEXTS))[1, :3]
+        near(together, alone)
+        wide = Model(net.double())
+        with pytest.raises(ValueError, match=r"got 3 to 14 tokens.*batch_size=1.*float32"):
+            wide.forward(batch(TEXTS))
+        near(wide.forward(batch(TEXTS[1:2]))[0].float(), alone, 1e-5)

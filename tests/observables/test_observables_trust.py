@@ -183,3 +183,10 @@ def test_ordinary_models_are_not_told_anything(recwarn):
     assert found.not_finite == []
     head_map(net, observable("llama", "O1"))
     assert not [one for one in recwarn if "finite" in str(one.message)]
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1.0, 1e180])
+def test_couplings_do_not_hang_on_the_scale(scale):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 24))
+    assert coupling(scale * a, scale * b) == pytest.approx(a @ b / (a @ a), rel=1e-12)

@@ -164,13 +164,14 @@ class _Reader:
                 self._add(given.get("alt", ""))
                 return
             attributes["src"] = given["src"]
+        children: Markup = []
         element = {
             "tag": tag, "attributes": attributes, "style": _style(given.get("style", "")),
-            "children": [],
+            "children": children,
         }  # fmt: skip
         self._open[-1][1].append(element)
         if tag not in _VOID and len(self._open) < MOST_DEPTH:
-            self._open.append((tag, element["children"]))
+            self._open.append((tag, children))
 
     def _close(self, tag: str) -> None:
         """Close an element; one that is not open is left out."""

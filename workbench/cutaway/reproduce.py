@@ -14,7 +14,7 @@ import numpy as np
 from cutaway.causal import ablate
 from cutaway.core import Origin, Result, digest
 from cutaway.core.selection import Selection
-from cutaway.data import load_data
+from cutaway.data import content_of, load_data
 from cutaway.lenses import LENSES
 from cutaway.model import capture, load_model, predict
 from cutaway.model.edits import Edit
@@ -112,13 +112,14 @@ def _name_of(result: Result) -> str:
     return {"ablate": "effect", "predict": "predictions"}.get(result.origin.function, "result")
 
 
-def _alone(workspace: Workspace, slot: str) -> tuple[str, str, Any] | None:
-    """Name, digest and source of a slot of the workspace, as origins state them."""
+def _alone(workspace: Workspace, slot: str) -> tuple[str, str, Any, str] | None:
+    """Name, digest, source and content of a slot of the workspace, as origins state them."""
     value = getattr(workspace, slot)
     if value is None:
         return None
     known = value.index.digest if slot == "data" else value.digest
-    return value.name, known, workspace.sources[slot]
+    content = content_of(value) if slot == "data" else ""
+    return value.name, known, workspace.sources[slot], content
 
 
 @dataclass
@@ -133,7 +134,7 @@ class _Script:
         """A name that no other key has."""
         # Python reads names in this form: letters of another kind must not become `ct`.
         letters = unicodedata.normalize("NFKC", wish)
-        plain = "".join(one if f"a{one}".isidentifier() else "_" for one in letters).strip("_")
+        plain = "".join(c if f"a{c}".isidentifier() else "_" for c in letters).strip("_")
         plain = unicodedata.normalize("NFKC", plain[:60]) or "result"
         plain = plain if plain.isidentifier() else f"_{plain}"
         taken = {*self.names.values(), *_RESERVED}
@@ -178,8 +179,9 @@ class _Script:
         inner = "index.digest" if slot == "data" else "digest"
         got = f"{name} and {name}.{inner}" if given is None else f"{name}.{inner}"
         self.lines.append(f"same({name!r}, {got}, {_literal(known)})")
-        if content and given is not None:
-            self.lines.append(f"same('content of {name}', {name}.content, {_literal(content)})")
+        if content:
+            got = f"{name} and {name}.content" if given is None else f"{name}.content"
+            self.lines.append(f"same('content of {name}', {got}, {_literal(content)})")
         self.lines.append("")
         return name
 
@@ -392,7 +394,11 @@ def _parameters(function: str) -> frozenset[str]:
         return frozenset(inspect.signature(made).parameters)
     if function == "Selection":
         return frozenset(inspect.signature(Selection).parameters)
-    loading = {"load_model": load_model, "load_data": load_data, "capture": capture}
+    loading: dict[str, Callable[..., Any]] = {
+        "load_model": load_model,
+        "load_data": load_data,
+        "capture": capture,
+    }
     found = loading.get(function) or _functions().get(function)
     if found is None:
         raise ValueError(f"origin must name a function of Cutaway, got {function!r}; {_REMEDY}")
@@ -491,7 +497,7 @@ def _is_reading(node: ast.expr, attributes: tuple[str, ...], known: set[str]) ->
 
 
 def _is_edits(node: ast.expr) -> bool:
-    return isinstance(node, ast.List) and all(_is_call(one, _EDITS, set()) for one in node.elts)
+    return isinstance(node, ast.List) and all(_is_call(call, _EDITS, set()) for call in node.elts)
 
 
 def _is_call(node: ast.expr, functions: tuple[str, ...], known: set[str]) -> bool:
@@ -507,9 +513,9 @@ def _is_call(node: ast.expr, functions: tuple[str, ...], known: set[str]) -> boo
         variable = isinstance(argument, ast.Name) and argument.id in known - _RESERVED
         if not (variable or _is_edits(argument) or _is_literal(argument)):
             return False
-    for argument in node.keywords:
-        plain = _is_literal(argument.value) or _is_reading(argument.value, ("labels",), known)
-        if argument.arg not in allowed or not plain:
+    for word in node.keywords:
+        plain = _is_literal(word.value) or _is_reading(word.value, ("labels",), known)
+        if word.arg not in allowed or not plain:
             return False
     return True
 

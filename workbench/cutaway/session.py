@@ -15,14 +15,14 @@ from typing import Any
 from cutaway.core import Result, digest
 from cutaway.core._io import DamagedFile, damaged, inside, json_fits, read_json, whole_folder
 from cutaway.core.selection import Selection
-from cutaway.data import content_of
+from cutaway.data.content import content_of, read_content
 from cutaway.lenses import LENSES
 from cutaway.policy import Policy, current_policy
 from cutaway.workspace import Workspace
 
 MANIFEST = "workspace.json"
 FORMAT = "cutaway-workspace"
-SCHEMA = 2
+SCHEMA = 3  # since 3 the digests know the content of data and the structure of the model
 
 # Results that no lens of the list makes.
 _OTHERS = {
@@ -117,6 +117,27 @@ def digest_of(value: Any) -> str:
     return digest.of_json([content_of(value), digest.of_arrays(labels)])
 
 
+def inputs_of(model: Any, data: Any, *, fresh: bool = True) -> dict[str, str]:
+    """What decides an outcome beside its own parameters: the key of a cached result.
+
+    Parameters
+    ----------
+    model : Model
+        Its weights and structure.
+    data : Dataset
+        Its ids, labels and content.
+    fresh : bool
+        Read the content anew, so that data changed in place or on disk are other data; False takes
+        that of the last complete read.
+    """
+    if fresh:
+        read_content(data)
+    return {
+        "model": digest_of(model), "data": digest_of(data),
+        "names": f"{model.name} on {data.name}",
+    }  # fmt: skip
+
+
 def _store(acts: Any) -> dict[str, str] | None:
     """Where captured activations lie; those in memory are captured again when needed."""
     if acts is None or getattr(acts, "path", None) is None:
@@ -186,7 +207,7 @@ def open_workspace(path: str | os.PathLike[str], *, policy: Policy | None = None
         _choose(workspace, manifest)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise damaged(_WHAT, folder / MANIFEST, error, _REMEDY) from error
-    _reload(workspace, manifest, rules)
+    _reload(workspace, manifest, rules, folder)
     return workspace
 
 
@@ -213,7 +234,7 @@ def _selection(entry: object) -> Selection:
     if not json_fits(entry, {"ids": list, "axis": str, "of": str, "by": str}):
         raise ValueError("a selection is no ids, axis, of and by")
     made = Selection(**entry)  # type: ignore[arg-type]
-    if not all(isinstance(one, (int, str)) and not isinstance(one, bool) for one in made.ids):
+    if not all(type(key) in {int, str} for key in made.ids):
         raise ValueError("a selection holds ids that are no whole numbers and no texts")
     return made
 
@@ -251,13 +272,13 @@ def _result(folder: Path, name: str, entry: Any) -> Result:
     if not json_fits(entry, {"type": str, "file": str}):
         raise damaged(_WHAT, folder / MANIFEST, f"result {name!r} is described wrongly", _REMEDY)
     kind, file = entry["type"], entry["file"]
-    found: type[Result] = _type(name, kind)
+    found: type[Result] = _type(name[:100], kind, f" in {folder}")
     try:
         place = inside(folder, file)
     except ValueError:
         raise ValueError(
-            f"file of result {name!r} must lie in the session's folder, got {file!r}; "
-            "save the session again"
+            f"file of result {name[:100]!r} must lie in the session's folder, got "
+            f"{file[:200]!r} in {folder}; save the session again"
         ) from None
     try:
         result = found.load(place)
@@ -271,26 +292,32 @@ def _result(folder: Path, name: str, entry: Any) -> Result:
         if entry.get(key, known) != known:
             raise ValueError(
                 f"result {name!r} must have {'' if key == 'digest' else 'an origin of '}digest "
-                f"{entry[key]}, got {known}; {file} was changed: take it from a copy of the session"
+                f"{_word(entry[key])}, got {known}; {place} was changed: take it from a copy of "
+                "the session"
             )
     return result
 
 
-def _type(name: str, kind: str) -> type[Result]:
+def _word(value: object) -> str:
+    """A few letters of what a manifest says, on one line."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(value)[:100])
+
+
+def _type(name: str, kind: str, where: str = "") -> type[Result]:
     for lens in LENSES:
         if lens.result.split(":")[1] == kind:
             return lens.result_type()
     if kind not in _OTHERS:
         known = ", ".join([*_OTHERS, *(lens.result.split(":")[1] for lens in LENSES)])
         raise ValueError(
-            f"results must be of a known kind ({known}), got {kind} for {name!r}; "
+            f"results must be of a known kind ({known}), got {_word(kind)} for {name!r}{where}; "
             "update cutaway to open it"
         )
     found: type[Result] = getattr(importlib.import_module(_OTHERS[kind]), kind)
     return found
 
 
-def _reload(workspace: Workspace, manifest: Mapping[str, Any], rules: Policy) -> None:
+def _reload(workspace: Workspace, manifest: Mapping[str, Any], rules: Policy, folder: Path) -> None:
     """Load model and data, and the store of activations if it is whole."""
     awaited: dict[str, dict[str, Any]] = {}
     why: dict[str, str] = {}
@@ -300,11 +327,12 @@ def _reload(workspace: Workspace, manifest: Mapping[str, Any], rules: Policy) ->
             continue
         if not json_fits(entry, {"name": str, "digest": str}):
             raise DamagedFile(
-                f"path must be {_WHAT}, got one whose {slot} has no name and digest; {_REMEDY}"
+                f"path must be {_WHAT}, got {folder} whose {slot} has no name and digest; {_REMEDY}"
             )
-        value, line = _loaded(slot, entry, load)
+        entry = dict(entry)
+        value, line = _loaded(slot, entry, load, known=manifest["schema"] == SCHEMA)
         if line:
-            awaited[slot], why[slot] = dict(entry), line
+            awaited[slot], why[slot] = entry, line
         else:
             setattr(workspace, slot, value)
     store = manifest.get("activations")
@@ -314,7 +342,9 @@ def _reload(workspace: Workspace, manifest: Mapping[str, Any], rules: Policy) ->
     workspace.wait_for(awaited, why)
 
 
-def _loaded(slot: str, entry: Mapping[str, Any], load: Callable[..., Any]) -> tuple[Any, str]:
+def _loaded(
+    slot: str, entry: dict[str, Any], load: Callable[..., Any], *, known: bool
+) -> tuple[Any, str]:
     """The model or data, or a line that says why it is missing."""
     name, given = entry["name"][:200], entry.get("given")
     remedy = f"load it and assign ws.{slot}"
@@ -333,6 +363,12 @@ def _loaded(slot: str, entry: Mapping[str, Any], load: Callable[..., Any]) -> tu
         reason = " ".join(str(error).split())
         kind, place = type(error).__name__, source[:300]
         return None, f"{slot} {name!r} must be at {place!r}, got {kind} ({reason[:400]})"
+    if not known:
+        entry["digest"] = found
+        return None, (
+            f"{slot} {name!r} must be supplied, got a session of an earlier version, which did not "
+            f"note what it held; if it is still the same, {remedy}"
+        )
     if found != entry["digest"]:
         return None, (
             f"{slot} {name!r} must have digest {entry['digest']}, got {found} from {source!r}; "
@@ -349,7 +385,7 @@ def _plain_options(slot: str, given: Mapping[str, Any]) -> bool:
         value = given.get(name)
         fits = isinstance(value, kinds.get(name, (str,)))
         if isinstance(value, list):
-            fits &= len(value) == 2 and all(type(one) is int for one in value)
+            fits &= len(value) == 2 and all(type(length) is int for length in value)
         if value is not None and (not fits or (isinstance(value, bool) and name != "trust")):
             return False
     return True

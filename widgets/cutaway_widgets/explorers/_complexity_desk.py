@@ -9,6 +9,7 @@ from cutaway.core import Tick, part
 from cutaway.data import Dataset
 from cutaway.merging import ComplexityCurve, Merge, Prepared, complexity_curve
 from cutaway.model import Model, Predictions, predict
+from cutaway.session import inputs_of
 from cutaway.workspace import Workspace
 from cutaway_widgets._link import Link
 from cutaway_widgets.explorers._filter_desk import Desk
@@ -109,7 +110,7 @@ def curve_of(
         Progress.
     """
     data = workspace.data
-    same = {"model": model.digest, "data": data.index.digest, "name": data.name}
+    same = inputs_of(model, data)
     predictions = workspace.kept(
         "predict", same, lambda: predict(model, data, tick=part(tick, 0.0, 0.05))
     )
@@ -138,7 +139,7 @@ def merged_at(workspace: Workspace, model: Model, beta: float, rule: str, tick: 
     tick : Tick
     """
     data = workspace.data
-    same = {"model": model.digest, "data": data.index.digest, "name": data.name}
+    same = inputs_of(model, data, fresh=False)
 
     def compute() -> Merged:
         # Traced once: the slider then costs the merging alone.

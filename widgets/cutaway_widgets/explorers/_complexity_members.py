@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from cutaway.core import Index, Selection, Tick
+from cutaway.data import content_of
 from cutaway.model import (
     Activations,
     Model,
@@ -140,6 +141,7 @@ class MemberSection:
             isinstance(found, Activations)
             and site in found.sites
             and found.rows.digest == desk.data.index.digest
+            and found.origin.content == content_of(desk.data)
             and found.origin.weights == model.digest
         )
         if not same:

@@ -54,7 +54,7 @@ def edits_text(edits: Sequence[Edit] | Sequence[dict[str, Any]]) -> str:
 def effect_text(effect: Effect) -> str:
     """What an edit did: metric before and after, change with interval, and the random controls."""
     low, high = effect.interval
-    n = int(np.isfinite(effect.per_sample_before).sum())
+    n = int(np.isfinite(effect.per_sample_after - effect.per_sample_before).sum())
     before, after = (_amount(one, effect.metric) for one in (effect.before, effect.after))
     change, *ends = (_signed(one, effect.metric) for one in (effect.change, low, high))
     over = f"{effect.metric.capitalize()} over {n:,} samples: {before} → {after}"
@@ -62,6 +62,8 @@ def effect_text(effect: Effect) -> str:
         f"{edits_text(effect.edits)}.",
         f"{over}, change {change} (95 % interval {ends[0]} to {ends[1]}).",
     ]
+    if effect.n_nonfinite:
+        lines.append(f"Left out: {effect.n_nonfinite:,} samples with NaN or infinite outputs.")
     count = len(effect.control_changes)
     if not count:
         lines.append("No random control: the edit covers its whole site, or none was asked for.")

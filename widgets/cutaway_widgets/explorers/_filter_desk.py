@@ -9,6 +9,7 @@ from cutaway.core import Tick
 from cutaway.data import Dataset
 from cutaway.filters import FilterScreen
 from cutaway.model import Model, Predictions
+from cutaway.session import inputs_of
 from cutaway.workspace import Workspace
 from cutaway_widgets._job import Job
 from cutaway_widgets._link import Link
@@ -62,8 +63,7 @@ class Desk:
     @property
     def same(self) -> dict[str, Any]:
         """What decides an outcome beside its own parameters: model and data."""
-        data = self.data
-        return {"model": self.model.digest, "data": data.index.digest, "name": data.name}
+        return inputs_of(self.model, self.data, fresh=False)
 
     def picked(self) -> list[tuple[str, int]]:
         """Site and unit of the picked filters, in the order of the table."""

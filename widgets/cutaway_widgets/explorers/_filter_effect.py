@@ -60,19 +60,23 @@ def effect_text(accuracy: Effect, loss: Effect) -> str:
     n = len(accuracy.control_changes)
     against = "no random filters to compare with: the edit covers all of its layer"
     if n:
-        mean = 100.0 * float(accuracy.control_changes.mean())
-        size = abs(accuracy.change) - 1e-9
-        larger = int((np.abs(accuracy.control_changes) >= size).sum())
+        changes = accuracy.control_changes
+        known = np.isfinite(changes)  # a draw without any finite output counts as large
+        mean = 100.0 * float(changes[known].mean()) if known.any() else float("nan")
+        larger = int((~known | (np.abs(changes) >= abs(accuracy.change) - 1e-9)).sum())
         against = (
             f"{larger} of {n} random draws of as many filters of the same layers change as much or "
             f"more (mean {signed(mean, 1)}), p {accuracy.p:.2g}"
         )
     change = signed(100 * accuracy.change, 1)
+    lost = accuracy.n_nonfinite
+    left_out = f"\nLeft out: {lost:,} samples with NaN or infinite outputs." if lost else ""
     shift = f"{loss.before:.3f} → {loss.after:.3f} nats"
     return (
         f"Switched off: {names}, set to the mean over the samples.\n"
         f"Accuracy {accuracy.before:.1%} → {accuracy.after:.1%}: {change} "
         f"points [{signed(low, 1)}, {signed(high, 1)}] (95 % bootstrap). Loss {shift}.\n{against}."
+        f"{left_out}"
     )
 
 

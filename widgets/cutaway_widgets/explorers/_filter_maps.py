@@ -7,6 +7,7 @@ from ipywidgets import HTML, VBox
 
 from cutaway.causal import Attributions, attribute
 from cutaway.core import Selection, Tick
+from cutaway.data import content_of
 from cutaway.filters import FilterScreen
 from cutaway.model import Activations, Tiles, UnknownSite, feature_maps
 from cutaway_widgets.actions import Action, Actions
@@ -114,6 +115,7 @@ class MapSection:
             captured is not None
             and site in captured.sites
             and captured.rows.digest == self._desk.data.index.digest
+            and captured.origin.content == content_of(self._desk.data)
             and captured.origin.weights == self._desk.model.digest
         )
 

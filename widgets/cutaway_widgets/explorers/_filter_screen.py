@@ -3,6 +3,7 @@
 from cutaway.core import Tick, part
 from cutaway.filters import FilterScreen, screen_filters
 from cutaway.model import Model, Predictions, capture, predict
+from cutaway.session import inputs_of
 from cutaway.workspace import Workspace
 
 POOL = 8
@@ -26,7 +27,7 @@ def screen_of(
         Progress.
     """
     data = workspace.data
-    same = {"model": model.digest, "data": data.index.digest, "name": data.name}
+    same = inputs_of(model, data)
     predictions = workspace.kept(
         "predict", same, lambda: predict(model, data, tick=part(tick, 0.0, 0.1))
     )

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutaway.core import Index, Result, Selection, Tick, part
+from cutaway.data import content_of
 from cutaway.lenses import LENSES, Lens
 from cutaway.model import Activations, Predictions, Sites, capture
+from cutaway.session import inputs_of
 from cutaway.workspace import Workspace
 from cutaway_widgets.explorers._work import Opened
 from cutaway_widgets.form import Field
@@ -141,7 +143,7 @@ def run_lens(
     model, data, lens = opened.model, opened.data, asked.lens
     plain = {name: _plain(value) for name, value in asked.arguments.items()}
     same = {
-        "model": model.digest, "data": data.index.digest, "name": data.name,
+        **inputs_of(model, data),
         "sites": asked.picked, "ids": list(asked.ids), "arguments": plain,
     }  # fmt: skip
 
@@ -244,9 +246,9 @@ def planned_bytes(tree: Sites, picked: tuple[str, ...], n: int) -> int:
 def _fits(acts: Any, chosen: Sites, opened: Opened) -> bool:
     """Whether these are the activations of the chosen layers, model and data."""
     return isinstance(acts, Activations) and (
-        (acts.sites, acts.rows.digest, acts.origin.weights, acts.origin.data)
-        == (tuple(one.path for one in chosen), opened.data.index.digest,
-            opened.model.digest, opened.data.name)
+        (acts.sites, acts.rows.digest, acts.origin.content, acts.origin.weights, acts.origin.data)
+        == (tuple(site.path for site in chosen), opened.data.index.digest,
+            content_of(opened.data), opened.model.digest, opened.data.name)
     )  # fmt: skip
 
 

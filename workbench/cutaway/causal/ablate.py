@@ -14,6 +14,7 @@ from cutaway.causal.controls import draw_controls
 from cutaway.causal.means import with_means
 from cutaway.core import Origin, Result, Tick, check, part, silent
 from cutaway.data.batching import batches
+from cutaway.data.content import content_of
 from cutaway.data.dataset import Dataset
 from cutaway.model import metric as metrics
 from cutaway.model.edit import Watching, listed, sites_of
@@ -193,6 +194,7 @@ def ablate(
         site=", ".join(dict.fromkeys(one.site for one in every)),
         data=data.name,
         rows=data.index.digest,
+        content=content_of(data),
         seed=seed,
         given=given(opened, data) | {"batch_size": batch_size},
     )

@@ -15,6 +15,7 @@ from cutaway.causal.methods import COMPLETE, METHODS, Settings, passes, share_ou
 from cutaway.causal.scores import Score, Unit
 from cutaway.core import Origin, Result, Tick, check, digest, silent
 from cutaway.data.batching import batches
+from cutaway.data.content import content_of
 from cutaway.data.dataset import Dataset
 from cutaway.model.hooks import evaluating
 from cutaway.model.metric import filled, finite, warn_of_nonfinite
@@ -187,6 +188,7 @@ def attribute(
         site="" if job.settings.site is None else job.settings.site.path,
         data=some.name,
         rows=some.index.digest,
+        content=content_of(some),
         seconds=time.perf_counter() - began,
         given=given(opened, data) | {"rows": data.index.digest, "batch_size": batch_size},
     )

@@ -13,9 +13,11 @@ from cutaway.data.dataset import Dataset
 from cutaway.model.edits import Edit, Mean
 from cutaway.model.hooks import hooked
 from cutaway.model.model import Model
+from cutaway.model.places import Places, axes_of
 from cutaway.model.recorder import Enough, Recorder, Wanted
 from cutaway.model.resolve import batch_mask, n_positions
 from cutaway.model.sites import Site
+from cutaway.model.tokens import Texts
 
 
 def with_means(
@@ -81,14 +83,21 @@ def unit_means(
 
     def add(place: int, values: Tensor) -> None:
         letters = wanted[place].kept.split()
-        axis = next((i for i, one in enumerate(letters) if one in {"c", "d"}), 1)
-        units = values.movedim(axis, 0).flatten(1).double()
-        bad = ~units.isfinite()
-        sums[place] = sums.get(place, torch.zeros(())) + units.masked_fill(bad, 0.0).sum(1).cpu()
-        over_tokens = mask is not None and "t" in letters
-        count = float(mask.sum()) if mask is not None and over_tokens else units.shape[1]
+        axis = next((i for i, letter in enumerate(letters) if letter in {"c", "d"}), 1)
+        moved = values.movedim(axis, 0).double()
+        bad = ~moved.isfinite()
+        moved = moved.masked_fill(bad, 0.0)
+        if mask is None or len(letters) != values.ndim:
+            total, count = moved.flatten(1).sum(1), moved[0].numel()
+        else:
+            texts = Texts(mask)
+            rest = [letter for i, letter in enumerate(letters) if i not in {0, axis}]
+            axes, certain = axes_of([letters[axis], letters[0], *rest], moved.shape, texts)
+            total, count = Places(texts, axes, certain).sums(moved)
+        sums[place] = sums.get(place, torch.zeros(())) + total.cpu()
         # Behind the end of a text the recorder writes zeros: what is not finite was counted.
-        counts[place] = counts.get(place, torch.zeros(())) + count - bad.sum(1).double().cpu()
+        of_unit = count - bad.flatten(1).sum(1).double().cpu()
+        counts[place] = counts.get(place, torch.zeros(())) + of_unit
         lost[place] += int(bad.sum())
 
     done = 0

@@ -48,6 +48,7 @@ IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 
 _UNPACKED = 20  # times its own size that an archive may declare; ours are not compressed at all
 _SMALL = 64 * 2**20  # bytes that any archive may declare
+_KNOWN_COMPRESSION = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _CHUNK = 16 * 2**20
 _HEADER = 10_000  # bytes of the header of an npy file
 _PLAIN = re.compile(r"[<>|=]([biufc]\d{1,2}|U\d{1,9})")
@@ -169,7 +170,7 @@ def _check_depth(value: object) -> None:
     """Refuse lists and objects that lie too deep inside one another."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):
-        containers = [one for one in level if isinstance(one, (dict, list))]
+        containers = [value for value in level if isinstance(value, (dict, list))]
         level = [
             inner
             for outer in containers
@@ -280,6 +281,8 @@ def _check_text(flat: NDArray[Any]) -> None:
     codes = flat.view(flat.dtype.byteorder.replace("|", "=") + "u4")
     if codes.size and int(codes.max()) > sys.maxunicode:
         raise ValueError("a text holds characters that do not exist")
+    if ((codes >= 0xD800) & (codes <= 0xDFFF)).any():
+        raise ValueError("a text holds half a character, which cannot be written anywhere")
 
 
 def read_archive(
@@ -378,9 +381,9 @@ def _members(
         raise ValueError(f"it holds {odd[0][:100]!r}")
     if len(set(names)) < len(names):
         raise ValueError("it holds one name twice")
-    if any(one.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} for one in members):
+    if any(member.compress_type not in _KNOWN_COMPRESSION for member in members):
         raise ValueError("it is compressed in an unknown way")
-    declared = sum(one.file_size for one in members)
+    declared = sum(member.file_size for member in members)
     if declared > max_bytes:
         raise ValueError(f"{declared:,} bytes declared, more than max_bytes={max_bytes:,}")
     content = {}

@@ -34,6 +34,7 @@ Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 _HEADER = "header.json"
 _MEMBER = re.compile(r"[A-Za-z_]\w*(/\d{1,6})?\.npy", re.ASCII)
+_UNFIT = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
 _REMEDY = "save the result again with .save(path)"
 _MAX_WHOLE = 2**63 - 1
 # Kinds of numbers that an array field of a given annotation may hold.
@@ -161,7 +162,7 @@ class Result:
             return cls._parsed(content, path)
         except DamagedFile:
             raise
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        except _UNFIT as error:
             raise damaged(what, path, error, _REMEDY) from error
 
     @classmethod
@@ -190,7 +191,10 @@ class Result:
         rows = _rows(arrays.pop("rows"), header["axis"])
         fields = _join(arrays, header["fields"])
         _check_fields(cls, fields, len(rows))
-        return cls(rows=rows, origin=Origin.from_json(header["origin"]), **fields)
+        made = cls(rows=rows, origin=Origin.from_json(header["origin"]), **fields)
+        # What is inside lists and mappings no annotation says: what cannot be shown is damaged.
+        repr(made), made._preview()
+        return made
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.rows)} {self.rows.axis}s; {self.origin.caption()})"
@@ -247,12 +251,12 @@ def _join(arrays: Arrays, plain: dict[str, Any]) -> dict[str, Any]:
             fields[name] = entry["value"]
             continue
         columns = entry["frame"]
-        if not isinstance(columns, list) or not all(isinstance(one, str) for one in columns):
+        if not isinstance(columns, list) or not all(isinstance(column, str) for column in columns):
             raise ValueError(f"columns of {name} are no list of names")
         parts = [arrays.pop(f"{name}/{place}") for place in range(len(columns))]
-        if len(set(columns)) < len(columns) or any(one.ndim != 1 for one in parts):
+        if len(set(columns)) < len(columns) or any(part.ndim != 1 for part in parts):
             raise ValueError(f"{name} is no table")
-        if len({len(one) for one in parts}) > 1:
+        if len({len(part) for part in parts}) > 1:
             raise ValueError(f"columns of {name} have different lengths")
         fields[name] = pd.DataFrame(dict(zip(columns, parts, strict=True)))
     for name, array in arrays.items():
@@ -271,7 +275,7 @@ def _check_fields(cls: type[Result], fields: Mapping[str, Any], n_rows: int) -> 
         That names the field.
     """
     hints = typing.get_type_hints(cls)
-    names = [one.name for one in dataclasses.fields(cls) if one.name not in {"rows", "origin"}]
+    names = [field.name for field in dataclasses.fields(cls)][2:]  # without rows and origin
     missing, odd = [set(names) - set(fields), set(fields) - set(names)]
     if missing or odd:
         name = min(missing or odd)
@@ -315,13 +319,13 @@ def _fits(value: object, hint: Any) -> bool:
     """Whether a value is of an annotation's kind."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in {types.UnionType, typing.Union}:
-        return any(_fits(value, one) for one in inner)
+        return any(_fits(value, choice) for choice in inner)
     if origin is np.ndarray or hint is np.ndarray:
         return isinstance(value, np.ndarray) and value.dtype.kind in _array_kinds(hint)
     if origin is list:
-        return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
+        return isinstance(value, list) and all(_fits(entry, inner[0]) for entry in value)
     if origin is dict:
-        return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
+        return isinstance(value, dict) and all(_fits(entry, inner[1]) for entry in value.values())
     return _fits_plain(value, hint)
 
 

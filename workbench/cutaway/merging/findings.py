@@ -91,8 +91,14 @@ def redundancy(curve: ComplexityCurve, *, loss: float = 0.01) -> float:
         raise ValueError(
             "curve must have a score, got none; make it with complexity_curve(…, metric=…)"
         )
+    if not np.isfinite(curve.score_before):
+        raise ValueError(
+            f"curve must have a finite score before merging, got {curve.score_before}; its outputs "
+            "are NaN or infinite on some samples"
+        )
     # A float32 mean of right answers: equal ones may differ in the last digit.
-    fine = curve.score >= curve.score_before - loss - 1e-6
+    size = max(abs(curve.score_before), float(np.abs(curve.score[np.isfinite(curve.score)]).max()))
+    fine = curve.score >= curve.score_before - loss - 1e-6 * size
     return float(1 - curve.kept_parameters[fine].min(initial=curve.parameters) / curve.parameters)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cutaway.core import Origin, Tick, part, silent
 from cutaway.data import Dataset
+from cutaway.data.content import content_of
 from cutaway.merging.checks import check_options
 from cutaway.merging.merge import Merge
 from cutaway.merging.prepared import Prepared
@@ -170,6 +171,7 @@ def merge_on(
         weights=opened.digest,
         data=some.name,
         rows=some.index.digest,
+        content=content_of(some),
         seconds=time.perf_counter() - began,
         given=given(opened, data) | {"rows": data.index.digest},
     )  # fmt: skip

@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 _KEPT = 0.9  # of the ratios: the usual part (the largest tenth is discarded)
 _AT_ONCE = 2**22  # values read at a time
-_ROUNDINGS = 2.0  # a unit whose values lie so many roundings apart is constant
+_ROUNDINGS = 8.0  # a unit whose values lie so many roundings apart is constant
 _FEWEST = 4  # samples: the unbiased CKA needs so many
 
 
@@ -139,6 +139,7 @@ def layer_measures(acts: Activations, *, samples: int = 1000, tick: Tick = silen
         site=", ".join(acts.sites),
         data=acts.origin.data,
         rows=acts.rows.digest,
+        content=acts.origin.content,
         given=acts.origin.given,
     )
     similar = linear_cka(np.array(grams))

@@ -136,9 +136,9 @@ def _load(part: nn.Module, path: str, tensors: Mapping[str, Tensor]) -> None:
     for name, old in list(part.named_parameters(recurse=False)):
         value = _like(tensors[prefix + name], old, prefix + name)
         setattr(part, name, nn.Parameter(value, requires_grad=old.requires_grad))
-    for name, old in list(part.named_buffers(recurse=False)):
+    for name, buffer in list(part.named_buffers(recurse=False)):
         if prefix + name in tensors:
-            setattr(part, name, _like(tensors[prefix + name], old, prefix + name))
+            setattr(part, name, _like(tensors[prefix + name], buffer, prefix + name))
     added = tensors.get(f"{prefix}bias")
     if added is not None and getattr(part, "bias", torch.empty(0)) is None:
         part.bias = nn.Parameter(added)

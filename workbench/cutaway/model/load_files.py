@@ -1,5 +1,6 @@
 """Weights and whole models in files; nothing is unpickled unless the caller trusts the file."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -129,11 +130,16 @@ def _exported(path: Path, *, trust: bool) -> tuple[nn.Module, Tensor | dict[str,
             f"trust must be True to open {path}, got False: a .pt2 file holds pickles and a "
             "program, so opening it can run code; pass trust=True if you trust where it comes from"
         )
+    log = logging.getLogger("torch.export")  # it writes tracebacks of what it then raises
+    was = log.disabled
     try:
+        log.disabled = True
         program = torch.export.load(path)
         module: nn.Module = torch.export.unflatten(program)
     except Exception as error:
         raise ValueError(_corrupt(path, ".pt2 file", error)) from error
+    finally:
+        log.disabled = was
     example = program.example_inputs
     if not example:
         return module, None

@@ -2,7 +2,8 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,12 @@ def folder(path: Path, *, trust: bool = False) -> tuple[nn.Module, Any]:
     options = {"attn_implementation": "eager", "trust_remote_code": trust}
     with _one_line_errors(path, "a complete Hugging Face model", _REMEDY), _quiet(transformers):
         _check_declared(path, transformers, kind, options)
-        module: nn.Module = kind.from_pretrained(
-            path, local_files_only=True, use_safetensors=None if trust else True, **options
-        )
+        module: nn.Module
+        module, report = kind.from_pretrained(
+            path, local_files_only=True, use_safetensors=None if trust else True,
+            output_loading_info=True, **options,
+        )  # fmt: skip
+        _check_missing(report.get("missing_keys", ()), path)
     _unmap(module)
     return module.eval(), tokenizer_in(path, trust=trust)
 
@@ -216,7 +220,7 @@ def _check_declared(path: Path, transformers: Any, kind: Any, options: dict[str,
     while waiting:
         key, value = waiting.pop()
         if isinstance(value, (dict, list)):
-            inner = value.items() if isinstance(value, dict) else [(key, one) for one in value]
+            inner = value.items() if isinstance(value, dict) else [(key, entry) for entry in value]
             waiting += inner
         elif isinstance(value, int) and value > _MOST_LAYERS and _LAYERS.search(key):
             raise ValueError(f"config.json declares {key} {value:,}")
@@ -228,10 +232,26 @@ def _check_declared(path: Path, transformers: Any, kind: Any, options: dict[str,
     )
     with torch.device("meta"):
         module = kind.from_config(config, **options)
-    declared = sum(one.numel() for one in (*module.parameters(), *module.buffers()))
+    declared = sum(tensor.numel() for tensor in (*module.parameters(), *module.buffers()))
     if declared > _PER_BYTE * weights + _FREE:
         raise ValueError(
             f"config.json declares {declared:,} numbers, the weights hold {weights:,} bytes"
+        )
+
+
+def _check_missing(names: Iterable[str], path: Path) -> None:
+    """Refuse weights that are not in the files: they would be random numbers."""
+    # A model without its head has a pooler that the folder of one with a head need not have.
+    missing = sorted(name for name in names if "pooler" not in name)
+    if missing:
+        more = ", …" if len(missing) > 3 else ""
+        raise ValueError(f"{len(missing)} weights are missing: {', '.join(missing[:3])}{more}")
+    if names:
+        warnings.warn(
+            f"path must hold all weights, got {path} without those of its pooler, which are random "
+            "numbers here; use the sites before it",
+            UserWarning,
+            stacklevel=5,
         )
 
 

@@ -211,7 +211,9 @@ class Model:
         saved = self._module.state_dict().keys()
         fixed = {name: one for name, one in self._module.named_buffers() if name not in saved}
         config = getattr(self._module, "config", None)
-        options: dict[str, Any] = config.to_dict() if hasattr(config, "to_dict") else {}
+        options: dict[str, Any] = (
+            {} if config is None or not hasattr(config, "to_dict") else config.to_dict()
+        )
         kind = type(self._module)
         return digest.of_json(
             [
@@ -385,6 +387,11 @@ class Model:
             and a padding that sees nothing gives NaN in some types.
         ids : array_like of shape (n,) or None
             Ids of the texts, for messages.
+
+        Raises
+        ------
+        ValueError
+            If a text holds no token, or the model would answer NaN for the padding.
         """
         if isinstance(inputs, Tensor):
             return self._placed(inputs)
@@ -397,6 +404,13 @@ class Model:
             only_at_end = bool((held[:, 1:] <= held[:, :-1]).all())
             if not bool(held.all()) and only_at_end and self._causal:
                 inputs["attention_mask"] = torch.ones_like(mask)
+            elif self._sees_nothing(held):
+                raise ValueError(
+                    f"texts of one batch must be of one length for model {self._name!r}, got "
+                    f"{int(held.sum(1).min())} to {int(held.sum(1).max())} tokens: in float64 its "
+                    "padding sees nothing within the window of its attention and gives NaN to all; "
+                    "take batch_size=1, or load the model in float32"
+                )
         if self._accepts is None or "input_ids" in self._accepts or "input_ids" not in inputs:
             accepted = self._accepts
             return {
@@ -405,6 +419,20 @@ class Model:
                 if accepted is None or key in accepted
             }
         return self._placed(inputs["input_ids"])
+
+    def _sees_nothing(self, held: Tensor) -> bool:
+        """Whether padding lies so far from every token that its rows of attention are empty.
+
+        The eager attention of transformers masks with the lowest number of the model's type, which
+        in float64 is infinite for its float32 softmax.
+        """
+        config: Any = getattr(self._module, "config", None)
+        windows = [getattr(config, name, None) for name in ("sliding_window", "local_attention")]
+        window = min((one for one in windows if isinstance(one, int) and one > 0), default=None)
+        eager = getattr(config, "_attn_implementation", None) == "eager"
+        if window is None or not eager or self.dtype != torch.float64:
+            return False
+        return int((~held).sum(1).max()) > window // 2
 
     def _placed(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device, self.dtype if tensor.is_floating_point() else tensor.dtype)

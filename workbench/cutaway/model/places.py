@@ -65,10 +65,20 @@ class Places:
 
     def means(self, values: Tensor) -> Tensor:
         """Mean of each unit over the texts and their tokens."""
-        every = list(range(1, values.ndim))
         if bool(self.texts.mask.all()) or (self.certain and not self.axes):
-            return values.mean(dim=every)
-        if not self.certain:
+            return values.mean(dim=list(range(1, values.ndim)))
+        sums, count = self.sums(values)
+        return sums / count
+
+    def sums(self, values: Tensor) -> tuple[Tensor, int]:
+        """Sum of each unit over the texts and their tokens, and how many numbers that adds.
+
+        Raises
+        ------
+        ValueError
+            If there is padding, and positions cannot be told from other axes.
+        """
+        if not self.certain and not bool(self.texts.mask.all()):
             raise ValueError(
                 f"values must be given where positions cannot be told from other axes, got none "
                 f"for shape {tuple(values.shape[1:])}; give Mean(site, units, values)"
@@ -78,7 +88,8 @@ class Places:
             held = held & self._broadcast(self.texts.mask.to(values.device), values, axis)
         held = held.expand(1, *values.shape[1:])
         # What padding holds may be NaN, and 0 times NaN is NaN.
-        return torch.where(held, values, 0).sum(dim=every) / held.sum()
+        kept = torch.where(held, values, 0)
+        return kept.sum(dim=list(range(1, values.ndim))), int(held.sum())
 
     def fits(self, new: Tensor, old: Tensor) -> bool:
         """Whether a map of (k, …) has an entry for each token of each text."""

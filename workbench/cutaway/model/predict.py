@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cutaway.core import Origin, Result, Tick, silent
 from cutaway.data.batching import batches
+from cutaway.data.content import content_of
 from cutaway.data.dataset import Batch, Dataset
 from cutaway.model import metric as metrics
 from cutaway.model.hooks import evaluating
@@ -109,6 +110,7 @@ def predict(
         weights=opened.digest,
         data=data.name,
         rows=data.index.digest,
+        content=content_of(data),
         given=given(opened, data) | {"batch_size": batch_size},
         seconds=time.perf_counter() - began,
     )

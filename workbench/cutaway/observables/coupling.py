@@ -42,7 +42,9 @@ def coupling(a: FeatureVector | ArrayLike, b: FeatureVector | ArrayLike) -> floa
     Dunefsky, Cohan, arXiv 2312.16291, Theorem 2.
     """
     x, y = _pair(a, b)
-    return float(x @ y / (x @ x))
+    largest = float(np.abs(x).max())  # squares of very small or large numbers leave float64
+    x = x / largest
+    return float(x @ y / (x @ x) / largest)
 
 
 def coupled_range(
@@ -206,5 +208,7 @@ def _vector(one: FeatureVector | ArrayLike) -> NDArray[np.float64]:
 
 
 def _cosine(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    lengths = float(np.linalg.norm(x) * np.linalg.norm(y))
-    return float(x @ y) / lengths if lengths else float("nan")
+    if not (x.any() and y.any()):
+        return float("nan")
+    x, y = x / np.abs(x).max(), y / np.abs(y).max()
+    return float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))

@@ -271,7 +271,10 @@ def _trained(
                 w = FITS[name](x[some] - mean, z[some].astype(np.float64), v[some])
                 found.append((x[test] - mean) @ w)
                 done += 1
-            lines.append((name, size, np.stack(found)))
+            scores = np.stack(found)
+            draws = [f"draw {place} of {size} texts" for place in range(len(scores))]
+            all_finite(f"scores of probe {name!r}", scores, draws, "leave the method out")
+            lines.append((name, size, scores))
     return lines
 
 

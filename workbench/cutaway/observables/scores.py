@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from cutaway.core import Index, Origin, Result, Tick, check, digest, part, silent
+from cutaway.data.content import content_of
 from cutaway.data.dataset import Dataset
 from cutaway.model.model import Model, as_model, given
 from cutaway.model.tokens import tell
@@ -278,6 +279,7 @@ def observe_texts(
         },
         model=opened.name, weights=opened.digest, site=vector.site, data=some.name,
         rows=some.index.digest,
+        content=content_of(some),
         given=given(opened, data) | {"rows": data.index.digest},
         seconds=time.perf_counter() - began,
     )  # fmt: skip

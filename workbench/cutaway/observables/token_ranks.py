@@ -128,7 +128,7 @@ def logit_lens(
         ),
         token=words_of(opened, chosen.tolist()),
         score=scores[chosen],
-        z=(scores[chosen] - scores.mean()) / scores.std(),
+        z=(scores[chosen] - scores.mean()) / (scores.std() or 1.0),  # 0 where all are equal
         through=through,
         site=site,
         vector=named(vector),

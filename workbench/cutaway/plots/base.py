@@ -64,7 +64,7 @@ def draws(draw: Figure) -> Figure:
 
 def _inert(result: Result) -> Result:
     """Same result with every text in it escaped."""
-    names = [one.name for one in dataclasses.fields(result)]
+    names = [field.name for field in dataclasses.fields(result)]
     changed = {name: _inert_value(getattr(result, name)) for name in names}
     return dataclasses.replace(result, **changed)
 
@@ -88,14 +88,14 @@ def _(value: Any) -> Any:
 
 @_inert_value.register
 def _(value: dict) -> dict[Any, Any]:  # type: ignore[type-arg]
-    return {_inert_value(key): _inert_value(one) for key, one in value.items()}
+    return {_inert_value(key): _inert_value(entry) for key, entry in value.items()}
 
 
 @_inert_value.register
-def _(value: np.ndarray) -> NDArray[Any]:  # type: ignore[type-arg]
+def _(value: np.ndarray) -> NDArray[Any]:
     if value.dtype.kind not in "UO":
         return value
-    return np.array([_inert_value(one) for one in value.ravel()]).reshape(value.shape)
+    return np.array([_inert_value(text) for text in value.ravel()]).reshape(value.shape)
 
 
 @_inert_value.register

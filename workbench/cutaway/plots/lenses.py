@@ -63,7 +63,7 @@ def _attributions(result: Attributions, *, sample: int | str | None = None) -> A
     maps = result.values.ndim == 3
     place = 0 if sample is None else int(result.rows.positions([sample])[0])
     shown = result.values[place] if maps else result.values
-    most = float(np.abs(shown).max(initial=0.0)) or 1.0
+    most = float(np.abs(shown[np.isfinite(shown)]).max(initial=0.0)) or 1.0
     figure.add_heatmap(
         z=shown, zmin=-most, zmax=most, colorbar_title="share",
         colorscale=[[0.0, OKABE_ITO[0]], [0.5, "#f6f6f6"], [1.0, OKABE_ITO[5]]],
@@ -93,7 +93,9 @@ def _predictions(result: Predictions) -> Any:
     ):
         figure.add_histogram(x=result.loss[chosen], name=name, marker_color=color, nbinsx=40)
     figure.update_layout(barmode="stack")
-    figure.update_xaxes(title="loss (nats)")
+    lost = result.n_nonfinite
+    said = f"; {lost} samples without a class are not drawn" if lost else ""
+    figure.update_xaxes(title=f"loss (nats){said}")
     figure.update_yaxes(title="samples", type="log")
     return figure
 

@@ -15,7 +15,7 @@ from cutaway.model.activations import Activations
 Array = NDArray[np.float64]
 CHUNK_BYTES = 32e6  # of rows as float64; a pass over a piece takes well under 0.2 s
 HELD_BYTES = 256e6  # up to here the matrix is read once and held
-_ROUNDINGS = 2.0  # a column whose values lie so many roundings apart is constant
+_ROUNDINGS = 8.0  # a column whose values lie so many roundings apart is constant
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,10 @@ def _of_activations(acts: Activations, site: str | None) -> Rows:
 
 def _of_table(rows: object) -> Rows:
     if isinstance(rows, pd.DataFrame):
-        values = rows.select_dtypes(["number", "bool"]).to_numpy()
+        numbers = rows.select_dtypes(["number", "bool"])
+        values = numbers.to_numpy()
+        if values.dtype == object:  # nullable columns: what is missing is NaN
+            values = numbers.to_numpy(np.float64, na_value=np.nan)
         index = Index(rows.index.to_numpy())
     else:
         values = _array(rows)

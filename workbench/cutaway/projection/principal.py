@@ -102,8 +102,10 @@ def _iterated(matrix: Matrix, k: int, seed: int, tick: Tick, tolerance: float) -
 def _leading(square: Array, k: int) -> tuple[Array, Array]:
     """Largest eigenvalues, falling and not below 0, and their vectors."""
     size = len(square)
-    values, vectors = linalg.eigh(square, subset_by_index=[size - k, size - 1])
-    return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    # Of a size of its own, by a power of four: the solver is not quite free of scale.
+    power = 2 * (int(np.frexp(np.abs(square).max())[1]) // 2)
+    values, vectors = linalg.eigh(np.ldexp(square, -power), subset_by_index=[size - k, size - 1])
+    return np.ldexp(np.maximum(values[::-1], 0.0), power), vectors[:, ::-1]
 
 
 def _scores(matrix: Matrix, vectors: Array) -> Array:

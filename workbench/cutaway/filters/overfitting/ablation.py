@@ -13,6 +13,7 @@ from cutaway.causal.ablate import ablate, two_sided_p
 from cutaway.causal.means import with_means
 from cutaway.core import Index, Origin, Result, Tick, check, part, silent
 from cutaway.data import Dataset
+from cutaway.data.content import content_of
 from cutaway.filters.filter_screen import FilterScreen
 from cutaway.model import Edit, Mean, Model, Zero
 from cutaway.model.edit import sites_of
@@ -159,7 +160,8 @@ def ablate_flagged(
         "ablate_flagged",
         {"screen": screen.digest, "count": count, "by": by, "controls": controls},
         model=model.name, weights=model.digest, site=screen.origin.site, data=test.name,
-        rows=test.index.digest, seed=seed, seconds=time.perf_counter() - began,
+        rows=test.index.digest, content=content_of(test), seed=seed,
+        seconds=time.perf_counter() - began,
     )  # fmt: skip
     p = [two_sided_p(float(one), row) for one, row in zip(observed, changes, strict=True)]
     listed: Sequence[tuple[object, object]] = list(

@@ -17,6 +17,7 @@ from torch.nn import functional
 from cutaway.core import Origin, Result, Tick, check, part, silent
 from cutaway.data import Dataset
 from cutaway.data.batching import batches
+from cutaway.data.content import content_of
 from cutaway.filters.overfitting.statistics import auc, auc_by_class, check_share, top
 from cutaway.model import Model
 from cutaway.model.hooks import evaluating
@@ -218,6 +219,7 @@ def outlier_gradients(
         model=early[0].name,
         data=data.name,
         rows=data.index.digest,
+        content=content_of(data),
         seed=seed,
         seconds=time.perf_counter() - began,
     )

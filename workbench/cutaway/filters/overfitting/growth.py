@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cutaway.core import Index, Origin, Result, Tick, check, digest, part, silent
 from cutaway.data import Dataset
+from cutaway.data.content import content_of
 from cutaway.filters.overfitting.statistics import mean_interval, shift_p, spearman
 from cutaway.filters.screen import screen_filters
 from cutaway.model import Model, Site, capture, predict, sites
@@ -185,6 +186,7 @@ def anomaly_growth(
         model=first.name,
         data=test.name,
         rows=test.index.digest,
+        content=content_of(test),
         seed=seed,
     )  # fmt: skip
     return AnomalyGrowth(
