@@ -32,10 +32,10 @@ def run(tmp_path, *arguments):
 
 def test_damaged_files_kills_full_disks_cancels_and_payloads(tmp_path):
     only = "files|work: (capture|session)|task: (capture|merge)|shrinks"
-    counts = run(tmp_path, "--files", "40", "--moments", "3", "--only", only)
+    counts = run(tmp_path, "--files", "20", "--moments", "2", "--only", only)
     assert len(counts["files"]) >= 16
     for name, form in counts["files"].items():
-        assert form["kinds"]["files"] >= 40
+        assert form["kinds"]["files"] >= 20
         assert form["wrong"] == 0, (name, form["signatures"])
     assert len(counts["others"]) >= 11
     assert {what: one["wrong"] for what, one in counts["others"].items() if one["wrong"]} == {}

@@ -93,7 +93,7 @@ def all_formats(place: Path, *, quick: bool = False) -> list[Format]:
     made = subjects.results(language)
     formats = [
         _results(place / "results", made),
-        _session(place / "session", made),
+        *_sessions(place / "session", made),
         *_stores(place),
         *_weights(place),
         _merged(place / "merged"),
@@ -128,17 +128,21 @@ def result_values(result: Result) -> Any:
     ]  # fmt: skip
 
 
-def _session(place: Path, made: dict[str, Result]) -> Format:
+def _sessions(place: Path, made: dict[str, Result]) -> list[Format]:
     write_session(place / "session", made)
 
     def read(folder: Path, _target: str) -> tuple[Any, str]:
         space = ct.open_workspace(folder / "session")
         return session_values(space), "; ".join(space.missing)
 
-    targets = [f"session/{name.name}" for name in sorted((place / "session").iterdir())]
-    # A damaged manifest is the most likely to be trusted too far.
-    manifest = ["session/workspace.json"] * max(1, len(targets) - 1)
-    return Format("sessions", place, [*targets, *manifest], read, digested=True)
+    files = [f"session/{file.name}" for file in sorted((place / "session").iterdir())]
+    # The manifest states digests of its results and of what they are about, and none of itself.
+    manifest = "session/workspace.json"
+    files.remove(manifest)
+    return [
+        Format("sessions, results", place, files, read, digested=True),
+        Format("sessions, manifest", place, [manifest], read),
+    ]
 
 
 def write_session(folder: Path, made: dict[str, Result]) -> ct.Workspace:

@@ -40,8 +40,9 @@ _ABOUT = """Seed {seed}, {seconds:.0f} s. Every file was damaged by a seeded mut
 spans, JSON entries, zip members with right checksums, npy headers, declared sizes) or replaced by \
 a folder, pipe, device or link, and opened in a child process. An error counts as refused only if \
 a line of Cutaway raised it, in one line that names the file and says what to do. Limits: \
-{limit:g} s and {most:.0f} MB beyond the process for one file. Results, sessions and \
-stores state digests, so there other values must not pass silently; the other formats state none."""
+{limit:g} s and {most:.0f} MB beyond the process for one file. Results (in sessions, too) and \
+stores state digests, so there other values must not pass silently; the other formats state \
+none."""
 
 
 @dataclass
@@ -78,8 +79,8 @@ def planned(place: Path, files: int, moments: int, *, quick: bool, seed: int) ->
     formats = all_formats(place / "files", quick=quick)
     language = None if quick else place / "files" / "language" / "lm"
     jobs: dict[str, Callable[[Path], Any]] = {}
-    slow = ("sessions", "Hugging Face folders", "stores, half written", "results")
-    for form in sorted(formats, key=lambda form: form.name not in slow):
+    slow = ("sessions", "Hugging", "stores, half", "results")
+    for form in sorted(formats, key=lambda form: not form.name.startswith(slow)):
         jobs[f"files: {form.name}"] = lambda at, f=form: damage.attack(f, files, at, seed=seed)
     for work in works.works(quick=quick):
         jobs[f"work: {work.name}"] = lambda at, w=work: _disturbed(w, moments, at, seed)

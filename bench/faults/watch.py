@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-SECONDS = 5.0
+SECONDS = 20.0
 """Longest time for one file; most take a hundredth of a second."""
 MEMORY = 10**9
 """Bytes that opening one small file may take beyond what the process had."""

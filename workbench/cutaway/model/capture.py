@@ -373,7 +373,7 @@ def _job(
 def _free(store: Path) -> int:
     """Bytes free for a store that does not exist yet; its own partial folder counts as free."""
     partial = partial_folder(store)
-    taken = sum(one.stat().st_size for one in partial.glob("*.npy"))
+    taken = sum(file.lstat().st_size for file in partial.glob("*.npy"))
     folder = store.absolute().parent
     while not folder.exists():
         folder = folder.parent

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import shutil
+import stat
 import sys
 import zlib
 from collections.abc import Mapping, Sequence
@@ -273,6 +274,14 @@ class DiskStore:
     def _locked(self) -> FileIO:
         """The log, which no other process may hold."""
         self.partial.mkdir(parents=True, exist_ok=True)
+        for file in self.partial.iterdir():
+            if not stat.S_ISREG(file.lstat().st_mode):  # nothing that we wrote: a pipe would hang
+                raise _io.damaged(
+                    "a half-written store of regular files",
+                    file,
+                    "a folder, link, pipe or device",
+                    "delete it and capture again",
+                )
         log = self._open.enter_context(FileIO(self.partial / "log.jsonl", "a+"))
         if sys.platform != "win32":
             try:
