@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from cutaway.core._io import DamagedFile
 from cutaway.data import load_data
-from cutaway.data.pictures import decoded
+from cutaway.data.pictures import decode_picture
 
 RGB = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 20, 3), np.uint8))
 GREY = Image.fromarray((np.add.outer(np.arange(24) * 5, np.arange(20) * 4) % 256).astype(np.uint8))
@@ -204,7 +204,7 @@ def test_postscript_never_reaches_ghostscript(tmp_path, monkeypatch):
     assert [one.id for one in data.skipped] == ["b.png", "c.jpg", "d.tif"]
     assert all("known format" in one.reason for one in data.skipped)
     with pytest.raises(ValueError, match="format EPS"):
-        decoded(Image.open(io.BytesIO(POSTSCRIPT)), None, grey=None)
+        decode_picture(Image.open(io.BytesIO(POSTSCRIPT)), None, grey=None)
     assert started == []
 
 

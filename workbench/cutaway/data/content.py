@@ -76,7 +76,7 @@ def digests_of_inputs(inputs: Any) -> tuple[bytes, ...]:
     if isinstance(inputs, (list, tuple)) and all(isinstance(one, str) for one in inputs):
         return digests_of_texts(inputs)
     if isinstance(inputs, np.ndarray) or hasattr(inputs, "detach"):
-        values = _stored(inputs)
+        values = _stored_values(inputs)
         return digests_of_rows(values) if values.ndim else (digest_of_value(values),)
     raise UnknownContent(
         f"inputs must be a tensor, texts or tensors by name, got {type(inputs).__name__}; "
@@ -103,7 +103,7 @@ def digest_of_value(value: Any) -> bytes:
 
 def _digest(value: Any) -> bytes:
     if isinstance(value, np.ndarray) or hasattr(value, "detach"):
-        return digests_of_rows(_stored(value)[None])[0]
+        return digests_of_rows(_stored_values(value)[None])[0]
     content: bytes | None = None
     if isinstance(value, str):
         content = value.encode("utf-8", "surrogatepass")
@@ -135,7 +135,7 @@ def digest_of_picture(image: "Image.Image") -> bytes:
     return digest_of_bytes(image.tobytes() + palette, seed_of(f"picture {image.mode} {image.size}"))
 
 
-def _stored(value: Any) -> NDArray[Any]:
+def _stored_values(value: Any) -> NDArray[Any]:
     """Values of an array or tensor as they are stored; what numpy lacks (bfloat16) as bytes."""
     if isinstance(value, np.ndarray):
         return value

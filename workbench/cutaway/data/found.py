@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from cutaway.core import Index, check
 from cutaway.data.dataset import Samples, Skipped, Source
 from cutaway.data.draw import draw
-from cutaway.data.labels import numbered
+from cutaway.data.labels import number_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ def assembled(
     raw, names = (found.labels, found.classes) if labels is None else (labels, None)
     numbers = None
     if raw is not None:
-        numbers, names = numbered(raw, names, classes)
+        numbers, names = number_labels(raw, names, classes)
         check.same_length("labels", len(numbers), "the samples found", n)
 
     places = draw(n, limit, numbers)
@@ -109,7 +109,7 @@ def assembled(
     if numbers is not None:
         numbers = numbers[places]
     elif found.read_labels is not None and (late := found.read_labels(rows)) is not None:
-        numbers, names = numbered(late, None, classes)
+        numbers, names = number_labels(late, None, classes)
     if classes is not None and numbers is None:
         raise ValueError(
             f"classes must be left out for data without labels, got {len(classes)} of them for "

@@ -19,7 +19,7 @@ from cutaway.core._io import MAX_PIXELS
 from cutaway.data.content import digest_of_bytes, digest_of_picture
 from cutaway.data.found import Finish, Found
 from cutaway.data.labels import are_classes
-from cutaway.data.pictures import Files, Size, decoded, tried
+from cutaway.data.pictures import Files, Size, decode_picture, tried
 from cutaway.data.texts import chosen, tried_texts
 
 
@@ -90,12 +90,12 @@ def from_hugging_face(
 
 
 def _pictures_of(table: Any, column: str, size: Size | None, max_pixels: int) -> Finish:
-    reader = _Pictures(_undecoded(_column(table, column), column), column, max_pixels)
+    reader = _Pictures(_without_decoding(_column(table, column), column), column, max_pixels)
     # One thread: a data set's reader is not made to be shared.
     return lambda rows, ids: tried(reader, rows, ids, size, threads=1)
 
 
-def _undecoded(table: Any, column: str) -> Any:
+def _without_decoding(table: Any, column: str) -> Any:
     """Table that gives the bytes of its pictures, where it can: no other library decodes them."""
     feature = table.features[column]
     if not hasattr(table, "cast_column") or not is_dataclass(feature):
@@ -117,11 +117,13 @@ class _Pictures:
         """Pixels, whether they are grey, and the digest of the file's bytes or of the pixels."""
         value = self._value(row)
         if isinstance(value, Image.Image):
-            array, is_grey = decoded(value, size, grey=grey, max_pixels=self.max_pixels)
+            array, is_grey = decode_picture(value, size, grey=grey, max_pixels=self.max_pixels)
             return array, is_grey, digest_of_bytes(digest_of_picture(value), seed)
         if isinstance(value, Path):
             return Files([value], self.max_pixels).picture(0, size, grey=grey, seed=seed)
-        array, is_grey = decoded(io.BytesIO(value), size, grey=grey, max_pixels=self.max_pixels)
+        array, is_grey = decode_picture(
+            io.BytesIO(value), size, grey=grey, max_pixels=self.max_pixels
+        )
         return array, is_grey, digest_of_bytes(value, seed)
 
     def digest(self, row: int, seed: int) -> bytes:

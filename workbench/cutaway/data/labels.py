@@ -85,7 +85,7 @@ def class_order(classes: Any) -> tuple[str, ...] | tuple[int, ...]:
     return tuple(listed)
 
 
-def numbered(
+def number_labels(
     values: Any,
     names: tuple[str, ...] | None,
     order: tuple[str, ...] | tuple[int, ...] | None = None,

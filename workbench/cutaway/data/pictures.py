@@ -105,7 +105,7 @@ class Files:
             else:
                 digest = _digest_of_file(file, seed)
                 file.seek(0)
-            array, is_grey = decoded(source, size, grey=grey, max_pixels=self.max_pixels)
+            array, is_grey = decode_picture(source, size, grey=grey, max_pixels=self.max_pixels)
         return array, is_grey, digest
 
     def digest(self, row: int, seed: int) -> bytes:
@@ -196,7 +196,7 @@ class Pictures:
             raise damaged(_WHAT, self.reader.name(row), error, _REMEDY) from error
 
 
-def decoded(
+def decode_picture(
     source: IO[bytes] | Image.Image,
     size: Size | None,
     *,

@@ -68,9 +68,9 @@ def from_table(
             return _from_parquet(path, file, text_column, label_column, max_bytes)
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
-            raise _refused(path, *_too_large(size, max_bytes))
+            raise _refusal(path, *_too_large(size, max_bytes))
         content = file.read(max_bytes)
-    frame = _separated(path, content, "\t" if ending == ".tsv" else ",", text_column)
+    frame = _read_separated(path, content, "\t" if ending == ".tsv" else ",", text_column)
     return from_frame(
         frame,
         text_column=text_column,
@@ -80,7 +80,7 @@ def from_table(
     )
 
 
-def _refused(path: Path, why: object, remedy: str = "check the file") -> DamagedFile:
+def _refusal(path: Path, why: object, remedy: str = "check the file") -> DamagedFile:
     said = " ".join(str(why).split()) or type(why).__name__
     ending = path.suffix.lower()[1:]
     return DamagedFile(
@@ -92,8 +92,10 @@ def _too_large(size: int, max_bytes: int) -> tuple[str, str]:
     return f"{size:,} bytes, more than max_bytes={max_bytes:,}", "raise max_bytes= or split it"
 
 
-def _separated(path: Path, content: bytes, delimiter: str, text_column: str | None) -> pd.DataFrame:
-    text = _decoded(path, content)
+def _read_separated(
+    path: Path, content: bytes, delimiter: str, text_column: str | None
+) -> pd.DataFrame:
+    text = _decode_text(path, content)
     with _FIELD_LIMIT:  # the reader's limit is one for the whole process
         before = csv.field_size_limit(sys.maxsize)
         try:
@@ -105,17 +107,17 @@ def _separated(path: Path, content: bytes, delimiter: str, text_column: str | No
     return pd.DataFrame(typed, index=range(len(rows))).set_axis(names, axis=1)
 
 
-def _decoded(path: Path, content: bytes) -> str:
+def _decode_text(path: Path, content: bytes) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _refused(path, "its text is UTF-16", "save it as UTF-8")
+        raise _refusal(path, "its text is UTF-16", "save it as UTF-8")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _refused(path, f"line {line} is not UTF-8", "save it as UTF-8") from error
+        raise _refusal(path, f"line {line} is not UTF-8", "save it as UTF-8") from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise _refused(path, f"line {line} holds a null character", "save it as plain UTF-8")
+        raise _refusal(path, f"line {line} holds a null character", "save it as plain UTF-8")
     return text
 
 
@@ -132,18 +134,18 @@ def _records(
             if row and names is None:
                 names = _header(path, row, line, delimiter, text_column)
             elif row and len(row) != len(names or ()):
-                raise _ragged(path, names or [], row, line, delimiter)
+                raise _ragged_row(path, names or [], row, line, delimiter)
             elif row:
                 rows.append(row)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise _refused(
+        raise _refusal(
             path,
             f"the quotes that begin in line {line} do not end well: {error}",
             'close them, and write a quote inside a quoted cell twice: ""',
         ) from error
     if names is None:
-        raise _refused(path, "it is empty", "write a header line and a line for each text")
+        raise _refusal(path, "it is empty", "write a header line and a line for each text")
     return names, rows
 
 
@@ -155,14 +157,14 @@ def _header(
         return names
     other = next((one for one in _DELIMITERS if one != delimiter and one in row[0]), None)
     if len(row) == 1 and other is not None:
-        raise _refused(
+        raise _refusal(
             path,
             f"line {line} holds no {_DELIMITERS[delimiter]} but a {_DELIMITERS[other]}: {row[0]!r}",
             f"separate its columns by a {_DELIMITERS[delimiter]}, or give text_column={row[0]!r}",
         )
     number = next((one for one in row if _NUMBER.fullmatch(one)), None)
     if number is not None:
-        raise _refused(
+        raise _refusal(
             path,
             f"line {line}, the header, holds the number {number}",
             "add a line with the names of the columns, or give text_column=",
@@ -170,13 +172,15 @@ def _header(
     return names
 
 
-def _ragged(path: Path, names: list[str], row: list[str], line: int, delimiter: str) -> DamagedFile:
+def _ragged_row(
+    path: Path, names: list[str], row: list[str], line: int, delimiter: str
+) -> DamagedFile:
     of_row = f"{len(row)} field" + ("s" if len(row) != 1 else "")
     why = f"line {line} has {of_row}, the header has {len(names)}: {', '.join(names)[:100]}"
     if len(row) < len(names):
-        return _refused(path, why, "fill in the missing cells")
+        return _refusal(path, why, "fill in the missing cells")
     sign = _DELIMITERS[delimiter]
-    return _refused(path, why, f'put texts that hold a {sign} in double quotes: "a{delimiter} b"')
+    return _refusal(path, why, f'put texts that hold a {sign} in double quotes: "a{delimiter} b"')
 
 
 def _typed(cells: Sequence[str]) -> Any:
@@ -205,24 +209,24 @@ def _from_parquet(
         schema = parquet.ParquetFile(file).schema_arrow
         columns, strings = _columns(schema)
     except Exception as error:  # pyarrow raises a dozen kinds for a damaged file
-        raise _refused(path, error) from error
+        raise _refusal(path, error) from error
     if len(set(columns)) < len(columns):
-        raise _refused(path, f"columns of one name: {', '.join(columns)[:100]}", "rename them")
+        raise _refusal(path, f"columns of one name: {', '.join(columns)[:100]}", "rename them")
     texts_in, labels_in = chosen(columns, strings, text_column, label_column, of=str(path))
     wanted = [texts_in] if labels_in is None else list(dict.fromkeys([texts_in, labels_in]))
     try:
         # As a dictionary a text that comes a million times is held once.
         table = parquet.ParquetFile(file, read_dictionary=[one for one in wanted if one in strings])
-        declared = _declared(table.metadata, len(wanted))
+        declared = _declared_bytes(table.metadata, len(wanted))
         if declared <= max_bytes:
             read = table.read(columns=wanted, use_threads=False)
             read.validate(full=True)
             texts = _values(read.column(texts_in))
             labels = None if labels_in is None else _values(read.column(labels_in))
     except Exception as error:
-        raise _refused(path, error) from error
+        raise _refusal(path, error) from error
     if declared > max_bytes:
-        raise _refused(path, *_too_large(declared, max_bytes))
+        raise _refusal(path, *_too_large(declared, max_bytes))
     if label_column is None and labels is not None and not are_classes(labels):
         labels = None
     return Found(path.stem, np.arange(len(texts)), from_texts(texts).finish, labels)
@@ -244,7 +248,7 @@ def _is_string(kind: Any) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view")
 
 
-def _declared(metadata: Any, n_columns: int) -> int:
+def _declared_bytes(metadata: Any, n_columns: int) -> int:
     """Bytes that a Parquet file declares, decoded, beside what its cells take in memory.
 
     Of whole groups of rows: asking pyarrow for one column of damaged metadata ends the process.

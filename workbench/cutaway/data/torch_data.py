@@ -57,7 +57,7 @@ class MapStyle:
         items = [_item(self.items, int(row)) for row in rows]
         digests = tuple(self._digest(item) for item in items)
         if self.collate is not None:
-            made, _ = parts(self._collated(items))
+            made, _ = parts(self._collate_batch(items))
             return made, digests
         return self._stacked([parts(one)[0] for one in items], rows), digests
 
@@ -72,14 +72,14 @@ class MapStyle:
             check_declared(x, self.max_pixels)
         try:
             with no_programs():  # a picture may be decoded only now
-                return digest_of_value(x if self.collate is None else _unlabelled(item))
+                return digest_of_value(x if self.collate is None else _without_label(item))
         except UnknownContent:
             if self.collate is None:
                 raise
-            made = parts(self._collated([item]))[0]  # alone, so that no neighbour pads it
+            made = parts(self._collate_batch([item]))[0]  # alone, so that no neighbour pads it
             return digest_of_bytes(b"".join(digests_of_inputs(made)))
 
-    def _collated(self, items: list[Any]) -> Any:
+    def _collate_batch(self, items: list[Any]) -> Any:
         with no_programs():
             return self.collate(items) if self.collate is not None else items
 
@@ -198,7 +198,7 @@ def parts(item: Any) -> tuple[Any, Any]:
     return item, None
 
 
-def _unlabelled(item: Any) -> Any:
+def _without_label(item: Any) -> Any:
     """An item without what is plainly its label."""
     if isinstance(item, Mapping):
         return {key: one for key, one in item.items() if key not in LABEL_NAMES}
