@@ -48,7 +48,10 @@ _OTHERS = {
 }
 _OPTIONS = {
     "model": ("name", "checkpoint", "trust", "special_tokens"),
-    "data": ("split", "limit", "name", "text_column", "label_column", "size"),
+    "data": (
+        *("split", "limit", "name", "text_column", "label_column", "size"),
+        *("classes", "max_pixels", "max_bytes"),
+    ),
 }
 _WHAT = "a saved workspace"
 _REMEDY = "save one with ws.save(path)"
@@ -379,14 +382,20 @@ def _loaded(
 
 def _plain_options(slot: str, given: Mapping[str, Any]) -> bool:
     """Whether the options are of the kinds that the loading functions take."""
-    kinds: dict[str, tuple[type, ...]] = {"checkpoint": (int,), "limit": (int,), "trust": (bool,)}
-    kinds["size"] = (int, list)
+    kinds: dict[str, tuple[type, ...]] = dict.fromkeys(
+        ("checkpoint", "limit", "max_pixels", "max_bytes"), (int,)
+    )
+    kinds |= {"trust": (bool,), "size": (int, list), "classes": (list,)}
+    kinds["special_tokens"] = (bool, str)
+    flags = {"trust", "special_tokens"}
     for name in _OPTIONS[slot]:
         value = given.get(name)
         fits = isinstance(value, kinds.get(name, (str,)))
-        if isinstance(value, list):
+        if isinstance(value, list) and name == "size":
             fits &= len(value) == 2 and all(type(length) is int for length in value)
-        if value is not None and (not fits or (isinstance(value, bool) and name != "trust")):
+        elif isinstance(value, list):
+            fits &= any(all(type(label) is kind for label in value) for kind in (str, int))
+        if value is not None and (not fits or (isinstance(value, bool) and name not in flags)):
             return False
     return True
 
