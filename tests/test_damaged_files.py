@@ -103,6 +103,7 @@ def test_sessions(results, tmp_path):
     content["model"] = {"name": "net", "digest": "ab", "given": {"source": str(tmp_path / "no")}}
     content["data"] = {"name": "d", "digest": "cd", "given": {"source": str(tmp_path), "limit": 3}}
     content["activations"] = {"path": str(tmp_path / "acts"), "digest": "ef"}
+    content["schema"] = 2  # without a digest of the whole: what is changed reaches the reader
     whole = json.dumps(content).encode()
     manifest.write_bytes(whole)
 
@@ -258,6 +259,7 @@ def test_a_session_that_names_something_odd_opens_read_only(tmp_path, slot, what
     manifest = tmp_path / "s" / "workspace.json"
     content = json.loads(manifest.read_text())
     content[slot] = {"name": "n", "digest": "ab", "given": given}
+    content["schema"] = 2  # which has no digest of the whole
     manifest.write_text(json.dumps(content))
     back = ct.open_workspace(tmp_path / "s")
     assert back.read_only

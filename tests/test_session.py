@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import cutaway as ct
+from cutaway.core import digest
 from cutaway.session import MANIFEST, _type, inputs_of
 
 
@@ -58,8 +59,10 @@ def same_but_model_and_data(first, second):
 
 def changed(folder, **entries):
     """Rewrite entries of a manifest."""
-    manifest = json.loads((folder / MANIFEST).read_text())
-    (folder / MANIFEST).write_text(json.dumps(manifest | entries))
+    manifest = json.loads((folder / MANIFEST).read_text()) | entries
+    manifest.pop("digest")
+    manifest["digest"] = digest.of_json(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
 def test_all_comes_back_with_model_and_data(workspace, tmp_path):
@@ -318,6 +321,14 @@ def test_sessions_of_schema_1_open(parts, tmp_path):
     assert back.results["screen"].digest == screen.digest
     assert back.selection.ids == (3,)
     assert len(back.missing) == 1
+
+
+def test_a_manifest_that_was_changed_is_refused(workspace, tmp_path):
+    workspace.save(tmp_path / "s")
+    file = tmp_path / "s" / MANIFEST
+    file.write_text(file.read_text().replace('"conv2"', '"conv1"'))
+    with pytest.raises(ValueError, match="digest differs"):
+        ct.open_workspace(tmp_path / "s")
 
 
 def test_damaged_and_newer_sessions_are_refused(workspace, tmp_path):

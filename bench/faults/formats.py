@@ -136,13 +136,7 @@ def _sessions(place: Path, made: dict[str, Result]) -> list[Format]:
         return session_values(space), "; ".join(space.missing)
 
     files = [f"session/{file.name}" for file in sorted((place / "session").iterdir())]
-    # The manifest states digests of its results and of what they are about, and none of itself.
-    manifest = "session/workspace.json"
-    files.remove(manifest)
-    return [
-        Format("sessions, results", place, files, read, digested=True),
-        Format("sessions, manifest", place, [manifest], read),
-    ]
+    return [Format("sessions", place, files, read, digested=True)]
 
 
 def write_session(folder: Path, made: dict[str, Result]) -> ct.Workspace:

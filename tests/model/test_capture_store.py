@@ -285,7 +285,7 @@ def test_reuse_states_its_cost_and_its_progress(tmp_path):
     assert "kB" in said[0]
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
-    assert len(seen) > 10
+    assert len(seen) > 3
 
 
 def test_an_edited_model_has_a_store_of_its_own(tmp_path):

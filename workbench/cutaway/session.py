@@ -97,6 +97,7 @@ def save_workspace(workspace: Workspace, path: str | os.PathLike[str]) -> None:
             manifest["results"][name] = _written(one, folder, f"result-{place}.zip")
         if isinstance(workspace.effect, Result):
             manifest["effect"] = _written(workspace.effect, folder, "effect.zip")
+        manifest["digest"] = digest.of_json(json.loads(json.dumps(manifest)))
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 
@@ -256,6 +257,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
             f"schema must be at most {SCHEMA}, got {manifest['schema']} in {folder}; "
             "update cutaway to open it"
         )
+    stated = manifest.pop("digest", None)
+    if manifest["schema"] == SCHEMA and stated != digest.of_json(manifest):
+        raise damaged(_WHAT, folder / MANIFEST, "its digest differs: it was changed", _REMEDY)
     for name, kind in _ENTRIES.items():
         if not isinstance(manifest.get(name, kind()), (kind, type(None))):
             raise damaged(_WHAT, folder / MANIFEST, f"{name} is no {kind.__name__}", _REMEDY)

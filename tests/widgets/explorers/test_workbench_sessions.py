@@ -9,6 +9,7 @@ import pytest
 
 import cutaway as ct
 import cutaway_widgets as cw
+from cutaway.core import digest
 from cutaway.policy import Policy
 
 
@@ -66,6 +67,8 @@ def test_without_model_or_data_it_opens_read_only(bench, tmp_path, gone):
     manifest = tmp_path / "cutaway-sessions" / "old" / "workspace.json"
     stored = json.loads(manifest.read_text())
     stored[gone]["digest"] = "0" * 16
+    del stored["digest"]
+    stored["digest"] = digest.of_json(stored)
     manifest.write_text(json.dumps(stored))
     page = fresh()
     reopen(page, "old")

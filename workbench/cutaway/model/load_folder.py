@@ -150,7 +150,10 @@ def _check_inside(path: Path) -> None:
         remedy = "merge the adapter into its model (merge_and_unload) and save that"
         raise damaged(what, path, "it holds an adapter of another model", remedy)
     for file in sorted({file for pattern in _CONFIGS for file in path.glob(pattern)}):
-        for key, name in _file_names(read_json(file, what=f"{file.name} of a model")):
+        content = read_json(file, what=f"{file.name} of a model")
+        if not isinstance(content.get("weight_map", {}), dict):
+            raise damaged(f"{file.name} of a model", file, "weight_map is no object", _REMEDY)
+        for key, name in _file_names(content):
             outside = name.startswith("~") or "\\" in name or "\0" in name
             if outside or not _lies_inside(path, path / name):
                 why = f"{file.name} names {name[:100]!r} ({key}), which is not in it"
@@ -175,9 +178,7 @@ def _file_names(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
     waiting: list[tuple[str, Any]] = list(config.items())
     while waiting:
         key, value = waiting.pop()
-        if key == "weight_map":
-            if not isinstance(value, dict):
-                raise ValueError("weight_map must be names of tensors and files; " + _REMEDY)
+        if key == "weight_map" and isinstance(value, dict):
             yield from ((key, str(name)) for name in set(map(str, value.values())))
         elif isinstance(value, dict):
             waiting += value.items()
