@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 import cutaway as ct
 from cutaway.core import digest
-from cutaway.session import MANIFEST, _type, inputs_of
+from cutaway.session import MANIFEST, _type, digest_of, inputs_of
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def test_a_changed_weight_file_is_missing_and_says_so(folder_model, tmp_path):
     back = ct.open_workspace(tmp_path / "s")
     assert back.model is None
     (line,) = back.missing
-    assert f"must have digest {space.model.digest}, got " in line
+    assert f"must have digest {digest_of(space.model)}, got " in line
     assert "it has changed since: put the old one back" in line
     folder_model.rename(tmp_path / "elsewhere")
     (line,) = ct.open_workspace(tmp_path / "s").missing
@@ -284,6 +284,10 @@ def test_the_key_of_cached_results_follows_data_changed_in_place():
     model, data = ct.load_model("lenet5-digits"), ct.load_data(x)
     before = inputs_of(model, data)
     assert inputs_of(model, data) == before
+    handle = model.module.conv1.register_forward_hook(lambda *_: None)
+    assert inputs_of(model, data) != before
+    handle.remove()
+    assert inputs_of(model, data) == before
     x[3] = 1
     assert inputs_of(model, data) != before
     assert inputs_of(model, ct.load_data(x, labels=np.arange(6))) != inputs_of(model, data)
@@ -347,8 +351,8 @@ def test_damaged_and_newer_sessions_are_refused(workspace, tmp_path):
     changed(folder, results={"screen": results["screen"] | {"type": "Popen"}})
     with pytest.raises(ValueError, match="results must be of a known kind .*, got Popen for"):
         ct.open_workspace(folder)
-    changed(folder, schema=3)
-    with pytest.raises(ValueError, match="schema must be at most 2, got 3 in .*update cutaway"):
+    changed(folder, schema=4)
+    with pytest.raises(ValueError, match="schema must be at most 3, got 4 in .*update cutaway"):
         ct.open_workspace(folder)
     (folder / MANIFEST).write_text("[]")
     with pytest.raises(ValueError, match="path must be a saved workspace"):

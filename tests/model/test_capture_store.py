@@ -1,5 +1,6 @@
 """Capturing into a store: whole or resumable, whatever interrupts it."""
 
+import contextlib
 import errno
 import gc
 import json
@@ -71,9 +72,10 @@ def test_store_equals_memory(tmp_path):
 
 def test_same_capture_opens_the_store_instead(tmp_path):
     module, data = made(Maps), pictures()
-    first = capture(module, data, "conv1", store=tmp_path / "acts", **QUIET)
     runs = []
     module.conv1.register_forward_hook(lambda *_: runs.append(1))
+    first = capture(module, data, "conv1", store=tmp_path / "acts", **QUIET)
+    runs.clear()
     again = capture(module, data, "conv1", store=tmp_path / "acts", **QUIET)
     same(first, again)
     assert len(runs) <= 2  # the look at sites and the first batch, not all ten
@@ -270,6 +272,69 @@ def test_a_flipped_bit_of_a_finished_store_is_seen_at_reuse(tmp_path, place):
     file.write_bytes(content)
     with pytest.raises(ValueError, match=r"samples \d+\.\.\d+ of site conv1 differ"):
         capture(module, data, "conv1", store=tmp_path / "acts", **QUIET)
+
+
+def clamping(most):
+    return lambda _module, _inputs, output: output.clamp(max=most)
+
+
+class Bounded(torch.nn.Module):
+    """A network whose bound is a plain attribute."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.body, self.most = made(Maps), most
+
+    def forward(self, x):
+        return self.body(x.clamp(max=self.most))
+
+
+@pytest.mark.parametrize("what", ["hook", "bound of the hook", "attribute", "forward", "pre-hook"])
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_shows_after_the_first_batch_only_is_another_model(tmp_path, what, begun):
+    """Kin of row A1: the model, not the data, is another one where nobody looked."""
+    x = np.random.default_rng(0).standard_normal((40, 1, 12, 12)).astype(np.float32)
+    x[20:] += 30
+    data, site = load_data(x), "conv1"
+    before, after = made(Maps), made(Maps)
+    if what == "hook":
+        after.conv1.register_forward_hook(clamping(8))
+    elif what == "bound of the hook":
+        before.conv1.register_forward_hook(clamping(100.0))
+        after.conv1.register_forward_hook(clamping(8.0))
+    elif what == "attribute":
+        before, after, site = Bounded(1000.0), Bounded(5.0), "body.conv1"
+    elif what == "forward":
+        old = after.conv1.forward
+        after.conv1.forward = lambda value: old(value.clamp(max=5))
+    else:
+        after.conv1.register_forward_pre_hook(lambda _module, inputs: (inputs[0].clamp(max=5),))
+    stop = {"tick": stopping(7)} if begun else {}
+    with contextlib.suppress(Cancelled):
+        capture(before, data, site, store=tmp_path / "acts", **QUIET, **stop)
+    with pytest.raises(FileExistsError, match="structure of the model"):
+        capture(after, data, site, store=tmp_path / "acts", **QUIET)
+
+
+@pytest.mark.parametrize(("scale", "dtype"), [(1e-5, "float32"), (1e5, "float32"), (1, "float16")])
+def test_values_are_compared_in_their_own_scale(tmp_path, scale, dtype):
+    class Scaled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv1 = torch.nn.Conv2d(1, 3, 3)
+            self.table = {"factor": scale}  # no plain attribute: nothing tells it but the values
+
+        def forward(self, x):
+            return self.conv1(x * self.table["factor"])
+
+    torch.manual_seed(0)
+    net, options = Scaled(), QUIET | {"dtype": dtype}
+    torch.nn.init.zeros_(net.conv1.bias)
+    capture(net, pictures(), "conv1", store=tmp_path / "acts", **options)
+    capture(net, pictures(), "conv1", store=tmp_path / "acts", **options)
+    net.table["factor"] *= 1.01
+    with pytest.raises(FileExistsError, match="other values"):
+        capture(net, pictures(), "conv1", store=tmp_path / "acts", **options)
 
 
 def test_reuse_states_its_cost_and_its_progress(tmp_path):

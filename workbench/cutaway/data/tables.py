@@ -69,7 +69,7 @@ def from_table(
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
             raise _refusal(path, *_too_large(size, max_bytes))
-        content = file.read(max_bytes)
+        content = file.read(size)  # never max_bytes: so much memory would be asked for
     frame = _read_separated(path, content, "\t" if ending == ".tsv" else ",", text_column)
     return from_frame(
         frame,

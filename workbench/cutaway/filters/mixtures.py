@@ -23,7 +23,7 @@ _BLOCK_BYTES = 3e6  # a block's working set: stays in the second-level cache
 
 @dataclass(frozen=True, eq=False)
 class Mixtures:
-    """One Gaussian mixture a filter; NaN where a filter has no more finite samples than components.
+    """One Gaussian mixture a filter; NaN where a filter has no finite sample.
 
     Parameters
     ----------
@@ -144,7 +144,6 @@ def fit_mixtures(
     points = _points(x)
     settings = Settings(covariance, reg, tol, max_iter)
     _check(points, k, settings)
-    points = _without_sparse(points, k)
     uniform = draws(N_RANDOM, k, seed)
     first = None if start is None else np.asarray(start)
     if first is not None:
@@ -234,11 +233,13 @@ def _points(x: ArrayLike) -> NDArray[np.floating[Any]]:
         )
     points = points if points.dtype.kind == "f" else points.astype(np.float64)
     check.n_dims("x", points, 3, "filters, samples, dimensions")
-    if 0 in points.shape:
+    if 0 in points.shape[1:]:
         raise ValueError(
-            f"x must hold at least one filter, sample and dimension, got shape {points.shape}; "
+            f"x must hold at least one sample and dimension, got shape {points.shape}; "
             "leave empty ones out"
         )
+    if len(points) == 0:
+        return points
     with np.errstate(invalid="ignore"):
         largest = max(float(points.max()), -float(points.min()))
     if not np.isfinite(largest):
@@ -249,16 +250,6 @@ def _points(x: ArrayLike) -> NDArray[np.floating[Any]]:
             "it by a power of ten"
         )
     return points
-
-
-def _without_sparse(x: NDArray[np.floating[Any]], k: int) -> NDArray[np.floating[Any]]:
-    """Coordinates, all NaN in filters that have no more finite rows than components."""
-    finite = np.isfinite(x)
-    if finite.all():
-        return x
-    unused = ~finite.any(axis=1, keepdims=True)
-    sparse = (finite | unused).all(axis=2).sum(axis=1) <= k
-    return np.where(sparse[:, None, None], np.nan, x) if sparse.any() else x
 
 
 def _check(x: NDArray[np.floating[Any]], k: int, settings: Settings) -> None:

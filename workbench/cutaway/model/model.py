@@ -207,7 +207,9 @@ class Model:
         -----
         Two networks of equal weights may compute different things: with another activation
         function, stride or window. What a module prints of itself, a Hugging Face configuration,
-        and buffers outside the state dict are in it; plain attributes of a class are not.
+        buffers outside the state dict, plain attributes of every module (numbers, texts), hooks of
+        other libraries and a ``forward`` that was put in place are in it. What a hook or an object
+        keeps elsewhere cannot be told.
         """
         saved = self._module.state_dict().keys()
         fixed = {name: one for name, one in self._module.named_buffers() if name not in saved}
@@ -222,6 +224,7 @@ class Model:
                 repr(self._module),
                 {name: value for name, value in options.items() if name not in _NOT_STRUCTURE},
                 _digest(fixed),
+                [[name, *_added(module)] for name, module in self._module.named_modules()],
             ]
         )
 
@@ -576,3 +579,44 @@ def _version(tensor: Tensor) -> int:
 def _probe(tensor: Tensor) -> str:
     flat = tensor.detach().reshape(-1)
     return _digest({"": flat[:: max(1, len(flat) // _PROBED)]}) if len(flat) else ""
+
+
+def _added(module: nn.Module) -> list[Any]:
+    """What an instance has beside parameters and parts: plain attributes, hooks, own methods."""
+    told: list[Any] = []
+    for name, value in sorted(vars(module).items()):
+        if "_hooks" in name and isinstance(value, Mapping):
+            found = [_code(hook) for hook in value.values()]
+            told += [[name, hook] for hook in found if not hook.startswith("cutaway")]
+        elif name.startswith("_") or name == "training":
+            continue
+        elif isinstance(value, (bool, int, float, str, tuple, list)):
+            told.append([name, repr(value)[:1000]])
+        elif callable(value) and not isinstance(value, (nn.Module, Tensor)):
+            told.append([name, _code(value)])
+    return told
+
+
+def _code(function: Any) -> str:
+    """Name of a function, its compiled form, and the plain values that it was made with."""
+    inner = getattr(function, "__func__", getattr(function, "func", function))
+    inner = getattr(inner, "__wrapped__", inner)
+    name = f"{getattr(inner, '__module__', '')}.{getattr(inner, '__qualname__', type(inner))}"
+    code = getattr(inner, "__code__", None)
+    if code is None:
+        return name
+    cells = [
+        cell.cell_contents for cell in getattr(inner, "__closure__", None) or () if _full(cell)
+    ]
+    made = [*cells, *(getattr(inner, "__defaults__", None) or ())]
+    plain = [repr(value) for value in made if isinstance(value, (bool, int, float, str))]
+    consts = [repr(value) for value in code.co_consts if not hasattr(value, "co_code")]
+    body = xxhash.xxh3_64_hexdigest(code.co_code)
+    return f"{name} {digest.of_json([body, code.co_names, consts, plain])}"
+
+
+def _full(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:  # not filled yet
+        return False
