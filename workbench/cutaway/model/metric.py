@@ -305,7 +305,7 @@ def _answers(logits: Tensor, batch: Batch, name: str) -> tuple[Tensor, Tensor, T
         remedy = f"{from_one}from 1, else " if low > 0 and high == n else ""
         raise ValueError(
             f"labels must lie in 0..{n - 1} for this model, got {low}..{high}; {remedy}"
-            "use a model of these classes"
+            "use a model of these classes, or number them anew with classes="
         )
     return logits, labels, None
 

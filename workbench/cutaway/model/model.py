@@ -586,7 +586,8 @@ def _added(module: nn.Module) -> list[Any]:
     told: list[Any] = []
     for name, value in sorted(vars(module).items()):
         if "_hooks" in name and isinstance(value, Mapping):
-            found = [_code(hook) for hook in value.values()]
+            # beside the hooks stand flags of some of them, by the same numbers
+            found = [_code(hook) for hook in value.values() if callable(hook)]
             told += [[name, hook] for hook in found if not hook.startswith("cutaway")]
         elif name.startswith("_") or name == "training":
             continue
@@ -605,10 +606,8 @@ def _code(function: Any) -> str:
     code = getattr(inner, "__code__", None)
     if code is None:
         return name
-    cells = [
-        cell.cell_contents for cell in getattr(inner, "__closure__", None) or () if _full(cell)
-    ]
-    made = [*cells, *(getattr(inner, "__defaults__", None) or ())]
+    cells = filter(_full, getattr(inner, "__closure__", None) or ())
+    made = [cell.cell_contents for cell in cells] + list(getattr(inner, "__defaults__", None) or ())
     plain = [repr(value) for value in made if isinstance(value, (bool, int, float, str))]
     consts = [repr(value) for value in code.co_consts if not hasattr(value, "co_code")]
     body = xxhash.xxh3_64_hexdigest(code.co_code)
