@@ -36,7 +36,8 @@ _HEADS = (
 _KINDS = (
     *("same", "refused", "said", "changed", "raw", "hang", "died", "code", "requests", "foreign"),
 )
-_ABOUT = """Seed {seed}, {seconds:.0f} s. Every file was damaged by a seeded mutation (bits, \
+_ABOUT = """{files} mutations a format, {moments} moments a work, seed {seed}, {seconds:.0f} s. \
+Every file was damaged by a seeded mutation (bits, \
 spans, JSON entries, zip members with right checksums, npy headers, declared sizes) or replaced by \
 a folder, pipe, device or link, and opened in a child process. An error counts as refused only if \
 a line of Cutaway raised it, in one line that names the file and says what to do. Limits: \
@@ -236,6 +237,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="without language models")
     parser.add_argument("--only", default="", help="regular expression of the jobs to do")
+    parser.add_argument("--keep", action="store_true", help="write the table of a shorter run, too")
     parser.add_argument("--json", type=Path, help="write the counts there")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -248,12 +250,17 @@ def main() -> int:
     n_wrong = sum(one.wrong for one in counts) + sum(len(line.wrong) for line in lines)
     damaged, others, wrong = tables(counts, lines)
     seconds = time.perf_counter() - began
-    parts = (_ABOUT.format(seed=asked.seed, seconds=seconds, limit=SECONDS, most=MEMORY / 1e6),
-             damaged, others, f"{n_wrong} broken promises.", wrong)  # fmt: skip
+    about = _ABOUT.format(
+        files=asked.files, moments=asked.moments, seed=asked.seed, seconds=seconds,
+        limit=SECONDS, most=MEMORY / 1e6,
+    )  # fmt: skip
+    parts = (about, damaged, others, f"{n_wrong} broken promises.", wrong)
     if asked.json:
         asked.json.write_text(json.dumps(_plain(counts, lines)))
     title = "Damaged and hostile files, kills, full disks, cancels, two writers"
-    if (asked.files, asked.moments, asked.quick, asked.only) == (FILES, MOMENTS, False, ""):
+    if asked.keep or (asked.files, asked.moments, asked.quick, asked.only) == (
+        *(FILES, MOMENTS, False, ""),
+    ):
         report.write("faults", title, *parts)
     else:
         print("\n\n".join((f"# {title}", *parts)))
