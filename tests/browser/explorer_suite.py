@@ -248,6 +248,11 @@ class TestExplorer:
         if host.name == "lab":
             # It marks every view when it notices, which moves them on the page.
             host.page.locator(".jupyter-widgets-disconnected").first.wait_for(state="attached")
+            # It also says so in a dialog, which takes the keys until a hand closes it.
+            told = host.page.locator(".jp-Dialog button.jp-mod-accept").first
+            told.wait_for()
+            told.click()
+            host.page.locator(".jp-Dialog").first.wait_for(state="detached")
         _, canvas = scatter_of(host)
         view = host.page.locator("section.cw-scatter").first
         canvas.press("Escape")
