@@ -229,6 +229,7 @@ def test_an_origin_that_was_changed_in_a_session_is_refused(results, tmp_path):
     }.items():  # fmt: skip
         header = json.loads(members[0][1])
         header["origin"][key] = value
+        header["format"] = "cutaway-result"  # the first form, without a digest of the file
         path.write_bytes(
             mutations.zipped([("header.json", json.dumps(header).encode()), *members[1:]])
         )

@@ -291,8 +291,8 @@ def _result(folder: Path, name: str, entry: Any) -> Result:
         result = found.load(place)
     except FileNotFoundError:
         raise DamagedFile(
-            f"result {name!r} must be in the session's folder, got no {place}; take it from a copy "
-            "of the session"
+            f"result {name!r} must be in the session's folder, got no {str(place)!r}; take it from "
+            "a copy of the session"
         ) from None
     made = {"digest": result.digest, "origin": _origin_digest(result)}
     for key, known in made.items():

@@ -33,6 +33,7 @@ from cutaway.core.origin import Origin
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 _HEADER = "header.json"
+_FORMAT, _FIRST_FORMAT = "cutaway-result/2", "cutaway-result"  # the first stated no digest
 _MEMBER = re.compile(r"[A-Za-z_]\w*(/\d{1,6})?\.npy", re.ASCII)
 _UNFIT = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
 _REMEDY = "save the result again with .save(path)"
@@ -117,12 +118,13 @@ class Result:
         """Write one zip of npy arrays and a JSON header; temporary name, then rename."""
         arrays, plain = _split(self._fields())
         header = {
-            "format": "cutaway-result",
+            "format": _FORMAT,
             "type": type(self).__name__,
             "schema": self.schema,
             "axis": self.rows.axis,
             "origin": self.origin.to_json(),
             "fields": plain,
+            "digest": _digest_of_file(self),
         }
         with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             archive.writestr(_HEADER, json.dumps(header, indent=1))
@@ -171,7 +173,7 @@ class Result:
         what = f"a saved {cls.__name__}"
         header = parse_json(content.pop(_HEADER), what=what, path=path, remedy=_REMEDY)
         kinds = {"type": str, "schema": int, "axis": str, "origin": dict, "fields": dict}
-        if header.get("format") != "cutaway-result" or not json_fits(header, kinds):
+        if header.get("format") not in (_FORMAT, _FIRST_FORMAT) or not json_fits(header, kinds):
             raise ValueError(f"{_HEADER} says it is something else")
         if header["type"] != cls.__name__:
             kind = header["type"] if header["type"].isidentifier() else "another type"
@@ -194,6 +196,8 @@ class Result:
         made = cls(rows=rows, origin=Origin.from_json(header["origin"]), **fields)
         # What is inside lists and mappings no annotation says: what cannot be shown is damaged.
         repr(made), made._preview()
+        if header["format"] == _FORMAT and header.get("digest") != _digest_of_file(made):
+            raise ValueError("its digest differs: it was changed")
         return made
 
     def __repr__(self) -> str:
@@ -207,6 +211,11 @@ class Result:
         # Not for subclasses to override: here everything that a file may have said is escaped.
         table = self._preview().to_html(max_cols=8, border=0, escape=True)
         return f"<div><p>{html.escape(repr(self))}</p>{table}</div>"
+
+
+def _digest_of_file(result: Result) -> str:
+    """Digest of all that a file holds: values, ids and the whole origin."""
+    return digest.of_json([result.values_digest, result.origin.to_json()])
 
 
 def _split(fields: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
