@@ -113,7 +113,7 @@ def cases() -> dict[str, Callable[[], Any]]:
             lenet, digits, edit, metric="margin", controls=4
         )
     found["ablate accuracy"] = lambda: ct.ablate(lenet, digits, edits["Zero"], controls=4)
-    for method in ("saliency", "integrated_gradients", "gradcam", "occlusion"):
+    for method in ("input_x_gradient", "integrated_gradients", "occlusion"):
         found[f"attribute {method}"] = lambda method=method: ct.attribute(
             lenet, digits, digits.index.ids[:4], method=method
         )
