@@ -24,7 +24,7 @@ from cutaway.model.card import CostCard, byte_count, bytes_text
 from cutaway.model.errors import BudgetExceeded
 from cutaway.model.hooks import evaluating, hooked
 from cutaway.model.macs import macs
-from cutaway.model.model import ACTIVE_EDITS, Model, as_model, given
+from cutaway.model.model import Model, as_model, given
 from cutaway.model.recorder import Enough, Recorder, Take, Wanted
 from cutaway.model.sites import sites as every_site
 from cutaway.model.store import (
@@ -241,9 +241,9 @@ class _Job:
             "pool": self.pool,
             "batch_size": self.batch_size,
         }
-        edits = ACTIVE_EDITS.get(self.model.module)
+        edits = self.model.active_edits
         if edits:
-            parameters["edits"] = list(edits)
+            parameters["edits"] = edits
         kept = [one.kept for one in self.wanted]
         axes = [len(letters.split()) for letters in kept]
         return Plan(
@@ -268,7 +268,7 @@ class _Job:
             mask=self.mask,
             decides={
                 "structure of the model": self.model.structure,
-                "reading of texts": digest.of_json(getattr(self.model, "reading", None) or {}),
+                "reading of texts": digest.of_json(self.model.reading),
                 "edits": digest.of_json(edits) if edits else "",
             },
         )

@@ -141,7 +141,7 @@ class Watching:
         """Hooks in place."""
         watchers = {path: self._watcher(path) for path, _ in self._edits}
         before = ACTIVE_EDITS.get(module, [])
-        edits = [edit.to_json() for of_site in self._edits.values() for edit in of_site]
+        edits = [edit for of_site in self._edits.values() for edit in of_site]
 
         def begin(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
             self._calls.clear()

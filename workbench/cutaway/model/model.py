@@ -34,10 +34,8 @@ _FIRST_LAYERS: dict[Kind, frozenset[str]] = {
 }
 _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
-ACTIVE_EDITS: weakref.WeakKeyDictionary[nn.Module, list[dict[str, Any]]] = (
-    weakref.WeakKeyDictionary()
-)
-"""Edits at work on a module, as JSON; `cutaway.model.edit` keeps it."""
+ACTIVE_EDITS: weakref.WeakKeyDictionary[nn.Module, list[Any]] = weakref.WeakKeyDictionary()
+"""Edits at work on a module; `cutaway.model.edit`, which knows their type, keeps it."""
 _HASHED: weakref.WeakKeyDictionary[nn.Module, tuple[Any, str]] = weakref.WeakKeyDictionary()
 
 
@@ -185,9 +183,14 @@ class Model:
         moved, or one of 64 values spread over it changed. A write of single values through
         ``.data`` or a numpy view may escape that.
         """
-        edits = ACTIVE_EDITS.get(self._module)
+        edits = self.active_edits
         weights = self._weights_digest()
         return digest.of_json([weights, edits]) if edits else weights
+
+    @property
+    def active_edits(self) -> list[dict[str, Any]]:
+        """Edits at work on the module at this moment, in order, as JSON."""
+        return [edit.to_json() for edit in ACTIVE_EDITS.get(self._module, ())]
 
     def _weights_digest(self) -> str:
         state = {k: v for k, v in self._module.state_dict().items() if isinstance(v, Tensor)}
